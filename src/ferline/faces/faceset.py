@@ -1,0 +1,82 @@
+"""FaceSet: faces of one size as one memory-mapped array, beside the table that says whose they are."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ferline.artifact import Artifact
+from ferline.datasets.samples import SPLITS
+
+# faces.parquet: label is the class index in EMOTIONS; split is one of SPLITS; box is x, y, width, height in the source image.
+TABLE_COLUMNS = ["id", "label", "votes", "subject", "sequence", "split", "source", "sha256", "found", "faces", "levelled", "box"]
+
+
+class FaceSet(Artifact):
+    """`images.npy`, uint8[N,H,W,C] with C 1 (grey) or 3 (RGB), beside `faces.parquet`, one row an image in the same order."""
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        return np.load(self.folder / "images.npy", mmap_mode="r")
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "faces.parquet")
+
+    @property
+    def side(self) -> int:
+        return int(self.images.shape[1])
+
+    @property
+    def channels(self) -> int:
+        return int(self.images.shape[3])
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        return self.table["label"].to_numpy(np.int64)
+
+    def rows(self, split: str) -> np.ndarray:
+        """The row numbers of one split, in table order."""
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
+        return np.flatnonzero((self.table["split"] == split).to_numpy())
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "faces": len(self),
+            "side": self.side,
+            "channels": self.channels,
+            "detection_rate": float(self.table["found"].mean()),
+            **{split: len(self.rows(split)) for split in SPLITS},
+        }
+
+
+class ImageWriter:
+    """Writes images.npy front to back. A memory map would be killed by SIGBUS on a full disk; a write says ENOSPC."""
+
+    def __init__(self, folder: Path, count: int, side: int, channels: int) -> None:
+        self._shape = (count, side, side, channels)
+        self._written = 0
+        self._file = (folder / "images.npy").open("wb")
+        header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def append(self, images: np.ndarray) -> None:
+        """The next images, uint8[n,H,W,C]."""
+        if images.dtype != np.uint8 or images.shape[1:] != self._shape[1:]:
+            raise ValueError(f"expected uint8[n,{','.join(map(str, self._shape[1:]))}], got {images.dtype}{list(images.shape)}")
+        self._file.write(np.ascontiguousarray(images).data)
+        self._written += len(images)
+
+    def __enter__(self) -> "ImageWriter":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._file.close()
+        if kind is None and self._written != self._shape[0]:
+            raise ValueError(f"{self._written} images written where {self._shape[0]} were announced")

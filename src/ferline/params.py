@@ -1,0 +1,282 @@
+"""params.yaml, typed: every part of the pipeline owns one small dataclass here, checked before anything runs.
+
+Plain dataclasses, so that the library imports on a machine without pydantic; only `load` needs it, to read the YAML.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ferline.errors import FerlineError
+
+
+def _require(ok: bool, key: str, value: object, allowed: str) -> None:
+    if not ok:
+        raise ValueError(f"{key}: {value!r} is not allowed; write {allowed}")
+
+
+def _share(key: str, value: float) -> None:
+    _require(0 <= value <= 1, key, value, "a share from 0 to 1")
+
+
+@dataclass(frozen=True)
+class DatasetParams:
+    """Which raw set, and how it is split."""
+
+    name: str
+    protocol: Literal["official", "random", "subject"] = "official"
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name) and "/" not in self.name, "name", self.name, "the name of a set under data/raw/")
+        ok = all(s > 0 for s in self.shares) and abs(sum(self.shares) - 1) < 1e-9
+        _require(ok, "shares", self.shares, "three shares above 0 (train, validation, test) that sum to 1")
+
+
+@dataclass(frozen=True)
+class ValidationParams:
+    """What a raw set must satisfy before anything is trained on it."""
+
+    min_per_class: int = 10
+    min_side: int = 32
+    max_side: int = 8192
+    max_bad_share: float = 0.02
+    cross_split_duplicates: Literal["fail", "drop", "report"] = "fail"
+
+    def __post_init__(self) -> None:
+        _require(self.min_per_class >= 1, "min_per_class", self.min_per_class, "a whole number of at least 1")
+        _require(1 <= self.min_side <= self.max_side, "min_side", self.min_side, "a number of pixels, at most max_side")
+        _share("max_bad_share", self.max_bad_share)
+
+
+@dataclass(frozen=True)
+class FaceParams:
+    """Haar detection, levelling and cropping."""
+
+    detect: bool = True
+    side: int = 96
+    colour: Literal["rgb", "grey"] = "rgb"
+    detection_side: int = 240
+    scale_factor: float = 1.2
+    min_neighbours: int = 3
+    min_face_share: float = 0.2
+    choose: Literal["largest", "central"] = "largest"
+    level: bool = True
+    margin: float = 0.1
+    when_none: Literal["whole_image", "quarantine"] = "whole_image"
+    denoise: Literal["none", "median", "bilateral", "gaussian"] = "none"
+    equalise: Literal["none", "global", "clahe"] = "none"
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        _require(24 <= self.side <= 1024, "side", self.side, "pixels from 24 to 1024")
+        _require(64 <= self.detection_side <= 4096, "detection_side", self.detection_side, "pixels from 64 to 4096")
+        _require(1.01 <= self.scale_factor <= 2, "scale_factor", self.scale_factor, "a factor from 1.01 to 2")
+        _require(self.min_neighbours >= 1, "min_neighbours", self.min_neighbours, "a whole number of at least 1")
+        _require(0 < self.min_face_share <= 1, "min_face_share", self.min_face_share, "a share above 0, at most 1")
+        _require(0 <= self.margin <= 1, "margin", self.margin, "a share of the face from 0 to 1")
+        _require(self.workers >= 0, "workers", self.workers, "0 (one a core) or a number of processes")
+
+
+@dataclass(frozen=True)
+class InputParams:
+    """The image a network takes."""
+
+    side: int
+    channels: Literal[1, 3]
+
+    def __post_init__(self) -> None:
+        _require(24 <= self.side <= 512, "side", self.side, "pixels from 24 to 512")
+
+
+@dataclass(frozen=True)
+class AugmentationParams:
+    """What is done to a training batch; every range is drawn anew for every image."""
+
+    rotation: float = 0.0
+    shear: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+    horizontal_flip: float = 0.0
+    vertical_flip: float = 0.0
+    crop: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erasing: float = 0.0
+    erasing_area: tuple[float, float] = (0.02, 0.15)
+    fill: Literal["edge", "zero"] = "edge"
+    balance: Literal["none", "oversample"] = "none"
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.rotation <= 180, "rotation", self.rotation, "degrees from 0 to 180")
+        _require(0 <= self.shear <= 60, "shear", self.shear, "degrees from 0 to 60")
+        for key in ("zoom", "shift", "crop", "brightness", "contrast"):
+            _require(0 <= getattr(self, key) < 1, key, getattr(self, key), "a share from 0 to below 1")
+        for key in ("horizontal_flip", "vertical_flip", "erasing"):
+            _share(key, getattr(self, key))
+        low, high = self.erasing_area
+        _require(0 < low <= high < 1, "erasing_area", self.erasing_area, "two shares of the image, small then large")
+
+
+@dataclass(frozen=True)
+class TrainingParams:
+    """One training run."""
+
+    epochs: int
+    batch_size: int
+    optimiser: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    l2: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    schedule: Literal["constant", "plateau", "cosine", "step"] = "constant"
+    warmup_epochs: int = 0
+    schedule_patience: int = 3
+    schedule_factor: float = 0.1
+    schedule_step: int = 10
+    monitor: Literal["loss", "accuracy", "macro_f1"] = "accuracy"
+    early_stopping: int = 0
+    clip_norm: float = 0.0
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch_size", "schedule_patience", "schedule_step"):
+            _require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number of at least 1")
+        for key in ("warmup_epochs", "early_stopping", "clip_norm", "weight_decay", "l2"):
+            _require(getattr(self, key) >= 0, key, getattr(self, key), "0 (off) or more")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
+        _require(0 <= self.momentum < 1, "momentum", self.momentum, "a number from 0 to below 1")
+        _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a number from 0 to below 1")
+        _require(0 < self.schedule_factor < 1, "schedule_factor", self.schedule_factor, "a factor between 0 and 1")
+
+
+@dataclass(frozen=True)
+class ArchitectureParams:
+    """One row of the comparison: a registered model, its input, and how it is trained."""
+
+    model: str
+    input: InputParams
+    training: TrainingParams
+    weights: Literal["none", "imagenet"] = "none"
+    options: dict[str, bool | int | float | str] = field(default_factory=dict)
+    augmentation: AugmentationParams = field(default_factory=AugmentationParams)
+
+
+@dataclass(frozen=True)
+class GateParams:
+    """Floors that a model must clear on the test split before it may be champion."""
+
+    min_macro_f1: float = 0.0
+    min_class_recall: float = 0.0
+    max_latency_ms: float = 1000.0
+
+    def __post_init__(self) -> None:
+        _share("min_macro_f1", self.min_macro_f1)
+        _share("min_class_recall", self.min_class_recall)
+        _require(self.max_latency_ms > 0, "max_latency_ms", self.max_latency_ms, "milliseconds above 0")
+
+
+@dataclass(frozen=True)
+class PromotionParams:
+    """How the best model is chosen, and what it must beat."""
+
+    registered_name: str = "ferline"
+    select_by: Literal["accuracy", "macro_f1", "balanced_accuracy"] = "macro_f1"
+    select_on: Literal["validation"] = "validation"
+    min_gain: float = 0.0
+    gates: GateParams = field(default_factory=GateParams)
+
+    def __post_init__(self) -> None:
+        _require(self.min_gain >= 0, "min_gain", self.min_gain, "0 or more")
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of params.yaml with its profile applied."""
+
+    profile: str
+    dataset: DatasetParams
+    validation: ValidationParams
+    faces: FaceParams
+    architectures: dict[str, ArchitectureParams]
+    promotion: PromotionParams
+
+    def __post_init__(self) -> None:
+        _require(bool(self.architectures), "architectures", {}, "at least one architecture")
+
+
+def load(path: Path | str = "params.yaml") -> Params:
+    """Read params.yaml, lay its chosen profile over it and check every key; a FerlineError lists all that is wrong."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise FerlineError(f"{path}: cannot be read ({error.strerror}). Run from the project's folder") from None
+    except yaml.YAMLError as error:
+        raise FerlineError(f"{path}: not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise FerlineError(f"{path}: expected keys and values, found {type(content).__name__}")
+    profiles = content.pop("profiles", None) or {}
+    chosen = content.get("profile")
+    if chosen not in profiles:
+        raise FerlineError(f"{path}: profile: {chosen!r} is not allowed; write one of {', '.join(profiles)}")
+    # Every profile is checked, not only the chosen one: a typo must not wait for the day of the long run.
+    checked = {name: _check(_overlaid(content, overlay or {}) | {"profile": name}, f"{path} ({name})") for name, overlay in profiles.items()}
+    return checked[chosen]
+
+
+def _overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the overlay's values in place of its own, key by key at every depth."""
+    merged = deepcopy(dict(base))
+    for key, value in overlay.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _overlaid(merged[key], value) if nested else deepcopy(value)
+    return merged
+
+
+def _check(content: Mapping[str, Any], where: str) -> Params:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(_strict(Params)).validate_python(content)
+    except ValidationError as error:
+        lines = [f"{where}: {_line(problem)}" for problem in error.errors()]
+        raise FerlineError("\n".join(lines)) from None
+
+
+def _strict(kind: type) -> type:
+    """Mark every dataclass here so that pydantic refuses keys it does not know."""
+    for each in list(globals().values()):
+        if isinstance(each, type) and each.__module__ == __name__ and hasattr(each, "__dataclass_fields__"):
+            each.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+    return kind
+
+
+def _line(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    kind, value = problem["type"], problem["input"]
+    if kind == "unexpected_keyword_argument":
+        known = _known_keys(problem["loc"][:-1])
+        return f"{key}: unknown key; known here: {', '.join(known)}"
+    if kind == "missing":
+        return f"{key}: missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}.{message}" if kind == "value_error" else f"{key}: {value!r} is not allowed; {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    from typing import get_args, get_type_hints
+
+    kind: Any = Params
+    for part in location:
+        hints = get_type_hints(kind) if hasattr(kind, "__dataclass_fields__") else {}
+        kind = hints.get(part) or (get_args(kind) or (kind,))[-1]
+    return sorted(getattr(kind, "__dataclass_fields__", {}))
