@@ -1,0 +1,63 @@
+"""From a raw set under data/raw/ to Samples: its bytes verified, its images split."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from ferline.datasets.raw import RawSet
+from ferline.datasets.samples import Samples
+from ferline.datasets.splits import assign
+from ferline.errors import FerlineError
+from ferline.params import DatasetParams
+
+
+def ingest(root: Path, params: DatasetParams, target: Path | None = None) -> Samples:
+    """The Samples of the raw set that `params` names, under the project's folder `root`."""
+    raw = _verified(require_set(root, params))
+    table = raw.table
+    if not len(table):
+        raise FerlineError(f"{raw.folder}: holds no images; add some before anything is trained on it")
+    _require_unique_ids(table, raw.folder)
+    table["split"] = assign(table, params)
+    return Samples.write(table, raw.folder, target, origin={"dataset": asdict(params), "raw_digest": raw.digest})
+
+
+def require_set(root: Path, params: DatasetParams) -> RawSet:
+    """The raw set, where it is there; otherwise what to do. Reads no image, so it can be asked before anything runs."""
+    folder, name = root / "data" / "raw", params.name
+    known = sorted(
+        {path.stem for path in folder.glob("*.dvc")}
+        | {path.name for path in folder.glob("*") if path.is_dir() and not path.name.startswith(".")}
+    )
+    if name not in known:
+        here = ", ".join(known) or "none yet"
+        raise FerlineError(f"dataset.name: {name!r} is no set in {folder}; known sets here: {here}")
+    raw = RawSet(folder / name)
+    if not raw.folder.exists():
+        raise FerlineError(f"{raw.folder}: not here yet; run `dvc pull {_pointer(raw)}`")
+    return raw
+
+
+def _verified(raw: RawSet) -> RawSet:
+    try:
+        return raw.verify()
+    except FerlineError as error:
+        if not _pointer(raw).exists():
+            raise
+        raise FerlineError(f"{error}. `dvc pull --force {_pointer(raw)}` brings back what DVC holds") from None
+
+
+def _pointer(raw: RawSet) -> Path:
+    return raw.folder.with_name(f"{raw.folder.name}.dvc")
+
+
+def _require_unique_ids(table: pd.DataFrame, folder: Path) -> None:
+    twice = table[table["id"].duplicated(keep=False)].sort_values("id", kind="stable")
+    if len(twice):
+        one = twice[twice["id"] == twice["id"].iloc[0]]
+        places = " and ".join(f"{shard} row {row}" for shard, row in zip(one["shard"], one["row"], strict=True))
+        raise FerlineError(
+            f"{folder}: {twice['id'].nunique():,} ids are used more than once, the first is "
+            f"{one['id'].iloc[0]!r}: {places}. Every image needs an id of its own"
+        )

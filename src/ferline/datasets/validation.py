@@ -1,0 +1,108 @@
+"""The gate before training: a set is held against what is expected of it, bad rows are set aside, the rest goes on."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ferline.artifact import link_or_copy, staging
+from ferline.datasets import expectations, inspection
+from ferline.datasets.expectations import Finding, text_of
+from ferline.datasets.samples import Samples
+from ferline.datasets.validation_report import Review, ValidationReport
+from ferline.errors import FerlineError
+from ferline.params import DatasetParams, ValidationParams
+
+_NAMES = ["row", "id", "source"]
+
+
+def validate(
+    samples: Samples,
+    params: ValidationParams,
+    dataset: DatasetParams,
+    target: Path | None = None,
+    keep: Path | None = None,
+) -> tuple[Samples, ValidationReport]:
+    """The samples that may go on, and the report; they are `target`/samples and `target`/report, where one is given.
+
+    What stops the run is raised as a FerlineError, and its report stays under `keep`, by the set's name.
+    """
+    review = _review(samples, params, dataset)
+    if review.stops:
+        raise FerlineError(_message(review, ValidationReport.write(review, keep / dataset.name).page if keep else None))
+    report = ValidationReport.write(review, target / "report" if target else None)
+    return _kept(review, target / "samples" if target else None), report
+
+
+def _review(samples: Samples, params: ValidationParams, dataset: DatasetParams) -> Review:
+    review = Review(samples, params, dataset)
+    review.findings += expectations.run("The table", samples.table, expectations.of_the_table())
+    if review.stops:
+        return review
+    table = inspection.inspect(samples, params.max_side)
+    _review_images(review, table)
+    _review_set(review, table.drop(index=table.index[list(review.reasons)]))
+    return review
+
+
+def _review_images(review: Review, table: pd.DataFrame) -> None:
+    """Each row by itself: what is bad is set aside."""
+    columns = ["id", "source", "label", "split", "problem", "shorter", "longer", "wrong_bytes"]
+    frame = table[columns].assign(row=range(len(table)))
+    found = expectations.run("Every image", frame, expectations.of_every_image(review.params), _NAMES)
+    for finding in found:
+        if finding.consequence == "sets aside":
+            for row in finding.rows:
+                review.reasons.setdefault(int(row["row"]), []).append(_reason(finding, row["value"]))
+    bad = pd.DataFrame({"bad": frame["row"].isin(list(review.reasons)).astype(float)})
+    share = expectations.run("What is set aside", bad, expectations.of_what_is_set_aside(review.params))
+    review.findings += found + share
+
+
+def _review_set(review: Review, table: pd.DataFrame) -> None:
+    """The rows that are left, as a set."""
+    copied = inspection.copies_elsewhere(table)
+    if review.params.cross_split_duplicates == "drop":
+        behind = copied.dropna()
+        review.copies = {row: f"exact copy of an image in {behind[row]}" for row in behind.index}
+        table = table[copied.isna()]
+        copied = copied[copied.isna()]
+    frame = pd.DataFrame(
+        {
+            "row": table.index,
+            "id": table["id"],
+            "source": table["source"],
+            "subject": table["subject"].where(table["subject"] != "", None),
+            "subject_in": inspection.subjects_elsewhere(table),
+            "copied_in": copied,
+            "votes_problem": table["votes"].map(inspection.votes_problem),
+        }
+    )
+    expected = expectations.of_the_set(review.params, review.dataset)
+    review.findings += expectations.run("The set that goes on", frame, expected, _NAMES)
+    review.counts = inspection.counts(table)
+    review.findings += expectations.run(
+        "Emotions and splits", review.counts.reset_index(), expectations.of_the_counts(review.params), ["label"]
+    )
+
+
+def _reason(finding: Finding, value: object) -> str:
+    return f"{finding.reason}: {text_of(value)}" if text_of(value) != "none" else finding.reason
+
+
+def _kept(review: Review, target: Path | None) -> Samples:
+    if review.aside:
+        stays = pd.Series(True, index=review.samples.table.index)
+        stays[review.aside] = False
+        return review.samples.keep(stays, target)
+    if target is None:
+        return review.samples
+    with staging(target) as folder:
+        for name in review.samples.manifest:
+            link_or_copy(review.samples.folder / name, folder / name)
+    return Samples(target)
+
+
+def _message(review: Review, page: Path | None) -> str:
+    head = f"{review.dataset.name}: validation stops the run; {len(review.samples):,} images were looked at."
+    tail = f"The report: {page}" if page else "The report was not kept, because no folder was given for it."
+    return "\n".join([head, *(f"- {line}" for line in review.stops), tail])

@@ -1,0 +1,169 @@
+"""Leaderboard: all evaluations of one dataset side by side, ranked on validation alone."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ferline.artifact import Artifact, staging, write_json
+from ferline.errors import FerlineError
+from ferline.evaluation import figures
+from ferline.evaluation.evaluate import SCORED, Evaluation
+from ferline.evaluation.metrics import weakest_class
+from ferline.evaluation.significance import accuracy_interval, mcnemar
+from ferline.evaluation.tables import METRIC_NAMES, as_markdown, as_text
+from ferline.params import PromotionParams
+
+COMPARED = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "macro_specificity",
+    "macro_roc_auc",
+)
+TIE_RULE = "fewer parameters, then fewer bytes, then the name in alphabetical order"
+
+
+class Leaderboard(Artifact):
+    """`leaderboard.json`, the same as `leaderboard.md` for people, `comparison.png` and `confusions.png`."""
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        return dict(self.read_json("leaderboard.json"))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One a model, the best first."""
+        return list(self.content["rows"])
+
+    @property
+    def best(self) -> dict[str, Any]:
+        return self.rows[0]
+
+    def text(self, width: int = 120) -> str:
+        """The table for a terminal of that many columns."""
+        return as_text(self.content, width)
+
+    def summary(self) -> dict[str, Any]:
+        select_by = self.content["select_by"]
+        return {
+            "models": len(self.rows),
+            "best": self.best["architecture"],
+            f"validation_{select_by}": self.best["validation"][select_by],
+            f"test_{select_by}": self.best["test"][select_by],
+        }
+
+
+def compare(evaluations: Sequence[Evaluation], promotion: PromotionParams, target: Path | None = None) -> Leaderboard:
+    """Rank evaluations of the same faces by promotion.select_by on validation; the test split is only reported."""
+    _check_comparable(evaluations)
+    rows = [_row(evaluation) for evaluation in evaluations]
+    rows.sort(key=lambda row: _rank(row, promotion.select_by, promotion.select_on))
+    by_name = {evaluation.architecture: evaluation for evaluation in evaluations}
+    ranked = [by_name[row["architecture"]] for row in rows]
+    for row, evaluation in zip(rows, ranked, strict=True):
+        row["p_versus_best"] = None if evaluation is ranked[0] else _p_values(ranked[0], evaluation)
+    content = {
+        "select_by": promotion.select_by,
+        "select_on": promotion.select_on,
+        "ties": TIE_RULE,
+        "data_digest": rows[0]["data_digest"],
+        "faces": {split: ranked[0].scores(split)["faces"] for split in SCORED},
+        "rows": rows,
+    }
+    with staging(target) as folder:
+        write_json(folder / "leaderboard.json", content)
+        (folder / "leaderboard.md").write_text(as_markdown(content))
+        _draw(folder, content, ranked)
+    return Leaderboard(target or folder)
+
+
+def _check_comparable(evaluations: Sequence[Evaluation]) -> None:
+    if not evaluations:
+        raise FerlineError(
+            "nothing to compare: no evaluations were given. Train and evaluate at least one architecture"
+        )
+    names = [evaluation.architecture for evaluation in evaluations]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise FerlineError(
+            f"more than one evaluation is named {', '.join(twice)}: give every architecture its own name"
+        )
+    digests = {evaluation.architecture: str(evaluation.content["data_digest"]) for evaluation in evaluations}
+    if len(set(digests.values())) > 1:
+        seen = ", ".join(f"{name} on {digest[:12]}" for name, digest in digests.items())
+        raise FerlineError(f"models trained on different data cannot be ranked: {seen}. Train them all on one dataset")
+    first = _faces(evaluations[0])
+    for evaluation in evaluations[1:]:
+        if not _faces(evaluation).equals(first):
+            raise FerlineError(
+                f"{evaluations[0].architecture} and {evaluation.architecture} were scored on different faces: "
+                f"ids, splits or labels differ. Evaluate both on faces of the same samples"
+            )
+
+
+def _faces(evaluation: Evaluation) -> pd.DataFrame:
+    """Which faces were scored, in an order that does not depend on theirs in the file."""
+    return evaluation.predictions[["split", "id", "label"]].sort_values(["split", "id"], ignore_index=True)
+
+
+def _row(evaluation: Evaluation) -> dict[str, Any]:
+    content = evaluation.content
+    return {
+        "architecture": evaluation.architecture,
+        "model_digest": content["model_digest"],
+        "data_digest": content["data_digest"],
+        "parameters": content["parameters"],
+        "size_bytes": content["size_bytes"],
+        "size_mb": content["size_bytes"] / 1e6,
+        "latency_ms": evaluation.latency_ms,
+        "best_epoch": content["best_epoch"],
+        **{split: _figures_of(evaluation.scores(split)) for split in SCORED},
+    }
+
+
+def _figures_of(scores: dict[str, Any]) -> dict[str, Any]:
+    """One split of one row."""
+    weakest, recall = weakest_class(scores)
+    right = sum(scores["confusion"][index][index] for index in range(len(scores["confusion"])))
+    return {
+        **{name: scores[name] for name in COMPARED},
+        "accuracy_interval": list(accuracy_interval(right, scores["faces"])),
+        "min_class_recall": recall,
+        "min_class": weakest,
+    }
+
+
+def _rank(row: dict[str, Any], select_by: str, select_on: str) -> tuple[float, int, int, str]:
+    """Ascending. Twelve digits: the same mean summed in another order must still be a tie."""
+    return -round(row[select_on][select_by], 12), row["parameters"], row["size_bytes"], row["architecture"]
+
+
+def _p_values(best: Evaluation, other: Evaluation) -> dict[str, float]:
+    return {split: mcnemar(_right(best, split), _right(other, split)) for split in SCORED}
+
+
+def _right(evaluation: Evaluation, split: str) -> np.ndarray:
+    """Whether each face of the split was told right, in order of id."""
+    of_split = evaluation.predictions[evaluation.predictions["split"] == split].sort_values("id")
+    return (of_split["label"] == of_split["predicted"]).to_numpy()
+
+
+def _draw(folder: Path, content: dict[str, Any], ranked: Sequence[Evaluation]) -> None:
+    rows, faces = content["rows"], content["faces"]
+    models = f"{len(rows)} models" if len(rows) > 1 else "1 model"
+    order = f"best {METRIC_NAMES[content['select_by']]} on {content['select_on']} first"
+    title = f"{models} on {faces['validation']:,} validation and {faces['test']:,} test faces, {order}"
+    figures.save(figures.comparison(rows, title), folder / "comparison.png")
+    matrices = {
+        f"{evaluation.architecture} (accuracy {evaluation.scores('test')['accuracy']:.1%})": evaluation.scores("test")
+        for evaluation in ranked
+    }
+    title = f"Confusion on test: {faces['test']:,} faces, % of the true emotion (rows) by prediction"
+    confusions = {name: scores["confusion"] for name, scores in matrices.items()}
+    figures.save(figures.confusions(confusions, title), folder / "confusions.png")
