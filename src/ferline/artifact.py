@@ -33,7 +33,9 @@ class Artifact:
         try:
             return dict(json.loads((self.folder / MANIFEST).read_text())["files"])
         except (OSError, ValueError, KeyError) as error:
-            raise FerlineError(f"{self.folder}: no readable {MANIFEST}, so this is no finished artifact ({error})") from None
+            raise FerlineError(
+                f"{self.folder}: no readable {MANIFEST}, so this is no finished artifact ({error})"
+            ) from None
 
     @cached_property
     def digest(self) -> str:
@@ -47,7 +49,9 @@ class Artifact:
             if not path.is_file():
                 raise FerlineError(f"{path}: missing, though {MANIFEST} lists it")
             if (found := sha256_of(path)) != expected:
-                raise FerlineError(f"{path}: corrupt (SHA-256 {found[:12]}, sealed as {expected[:12]}). Make or pull it again")
+                raise FerlineError(
+                    f"{path}: corrupt (SHA-256 {found[:12]}, sealed as {expected[:12]}). Make or pull it again"
+                )
         return self
 
     def summary(self) -> dict[str, Any]:
@@ -69,30 +73,38 @@ class Artifact:
 def staging(target: Path | None = None) -> Iterator[Path]:
     """A folder to write an artifact into; sealed at the end and renamed to `target` (default: a scratch folder).
 
-    The yielded path is where to write; after the block the content is at `target`, or for a scratch folder at the same path.
+    The yielded path is where to write; afterwards the content is at `target`, or, without one, where it was written.
     Whatever fails inside, nothing is left behind and an existing `target` is untouched.
     """
-    if target is None:
-        work = scratch_folder()
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    work = None
     try:
+        work = scratch_folder() if target is None else _beside(target)
         yield work
         seal(work)
         if target is not None:
             _replace(work, target)
-    except OSError as error:
-        shutil.rmtree(work, ignore_errors=True)
-        raise FerlineError(f"{target or work}: could not be written ({error.strerror or error}). Nothing was left behind") from error
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
+    except BaseException as error:
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise FerlineError(
+                f"{target or work}: could not be written ({error.strerror or error}). Nothing was left behind"
+            ) from error
         raise
+
+
+def _beside(target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
 
 
 def seal(folder: Path) -> None:
     """Write the manifest of everything in the folder."""
-    files = {str(p.relative_to(folder)): sha256_of(p) for p in sorted(folder.rglob("*")) if p.is_file() and p.name != MANIFEST}
+    files = {
+        str(p.relative_to(folder)): sha256_of(p)
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name != MANIFEST
+    }
     write_json(folder / MANIFEST, {"files": files})
 
 
@@ -125,7 +137,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def scratch_folder() -> Path:
-    """A folder that goes away with this process. FERLINE_SCRATCH names the disk; folders of dead processes are cleared."""
+    """A folder that goes away with this process. FERLINE_SCRATCH names the disk; dead ones leave nothing."""
     root = Path(os.environ.get("FERLINE_SCRATCH") or Path(tempfile.gettempdir()) / "ferline")
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -134,7 +146,9 @@ def scratch_folder() -> Path:
                 shutil.rmtree(old, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f"p{os.getpid()}-", dir=root))
     except OSError as error:
-        raise FerlineError(f"{root}: no scratch folder can be made there ({error.strerror}). Set FERLINE_SCRATCH to a writable folder") from error
+        raise FerlineError(
+            f"{root}: no scratch folder can be made there ({error.strerror}). Set FERLINE_SCRATCH to a writable folder"
+        ) from error
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

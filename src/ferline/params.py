@@ -32,6 +32,7 @@ class DatasetParams:
 
     def __post_init__(self) -> None:
         _require(bool(self.name) and "/" not in self.name, "name", self.name, "the name of a set under data/raw/")
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
         ok = all(s > 0 for s in self.shares) and abs(sum(self.shares) - 1) < 1e-9
         _require(ok, "shares", self.shares, "three shares above 0 (train, validation, test) that sum to 1")
 
@@ -149,8 +150,8 @@ class TrainingParams:
     def __post_init__(self) -> None:
         for key in ("epochs", "batch_size", "schedule_patience", "schedule_step"):
             _require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number of at least 1")
-        for key in ("warmup_epochs", "early_stopping", "clip_norm", "weight_decay", "l2"):
-            _require(getattr(self, key) >= 0, key, getattr(self, key), "0 (off) or more")
+        for key in ("warmup_epochs", "early_stopping", "clip_norm", "weight_decay", "l2", "seed"):
+            _require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
         _require(0 <= self.momentum < 1, "momentum", self.momentum, "a number from 0 to below 1")
         _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a number from 0 to below 1")
@@ -229,7 +230,10 @@ def load(path: Path | str = "params.yaml") -> Params:
     if chosen not in profiles:
         raise FerlineError(f"{path}: profile: {chosen!r} is not allowed; write one of {', '.join(profiles)}")
     # Every profile is checked, not only the chosen one: a typo must not wait for the day of the long run.
-    checked = {name: _check(_overlaid(content, overlay or {}) | {"profile": name}, f"{path} ({name})") for name, overlay in profiles.items()}
+    checked = {
+        name: _check(_overlaid(content, overlay or {}) | {"profile": name}, f"{path} ({name})")
+        for name, overlay in profiles.items()
+    }
     return checked[chosen]
 
 
@@ -269,7 +273,11 @@ def _line(problem: Any) -> str:
     if kind == "missing":
         return f"{key}: missing"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}.{message}" if kind == "value_error" else f"{key}: {value!r} is not allowed; {message[0].lower()}{message[1:]}"
+    return (
+        f"{key}.{message}"
+        if kind == "value_error"
+        else f"{key}: {value!r} is not allowed; {message[0].lower()}{message[1:]}"
+    )
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:

@@ -12,6 +12,9 @@ from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.params import DatasetParams, ValidationParams
 
+# It logs hundreds of lines as it is imported, and every metric's shortcomings, all of which are in the result too.
+logging.getLogger("great_expectations").setLevel(logging.ERROR)
+
 # What happens when an expectation is not met: the run stops, the rows are set aside, or the page says so and no more.
 Consequence = Literal["stops", "sets aside", "reports"]
 _SEVERITY = {"stops": "critical", "sets aside": "warning", "reports": "info"}
@@ -159,8 +162,6 @@ def run(suite: str, frame: pd.DataFrame, expected: Sequence[Any], names: Sequenc
     """Hold `frame` against the expectations; the columns `names` say which row is which."""
     import great_expectations as gx
 
-    # It logs every metric's shortcomings at WARNING, all of which are in the result too.
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}

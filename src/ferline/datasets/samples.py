@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ferline.artifact import Artifact, link_or_copy, staging
+from ferline.artifact import Artifact, link_or_copy, staging, write_json
 
 SPLITS = ("train", "validation", "test")
 
@@ -31,11 +31,18 @@ INDEX_COLUMNS = [name for name in SHARD_SCHEMA.names if name != "image"] + ["sha
 
 
 class Samples(Artifact):
-    """`index.parquet` (one row an image, with its split) beside `shards/*.parquet`, which hold the bytes."""
+    """`index.parquet` (one row an image, with its split) beside `shards/*.parquet`, which hold the bytes.
+
+    `origin.json` says which set this is and how it was split; it travels with everything made from it.
+    """
 
     @cached_property
     def table(self) -> pd.DataFrame:
         return pd.read_parquet(self.folder / "index.parquet")
+
+    @cached_property
+    def origin(self) -> dict[str, Any]:
+        return dict(self.read_json("origin.json"))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -60,18 +67,21 @@ class Samples(Artifact):
                 yield rows.iloc[first:], images
 
     @classmethod
-    def write(cls, table: pd.DataFrame, shards: Path, target: Path | None = None) -> "Samples":
+    def write(
+        cls, table: pd.DataFrame, shards: Path, target: Path | None = None, origin: dict[str, Any] | None = None
+    ) -> "Samples":
         """Seal `table` (INDEX_COLUMNS) with links to the shard files in the folder `shards` that it refers to."""
         table = table[INDEX_COLUMNS].sort_values(["shard", "row"], ignore_index=True)
         with staging(target) as folder:
             table.to_parquet(folder / "index.parquet", index=False)
+            write_json(folder / "origin.json", origin or {})
             for shard in sorted(table["shard"].unique()):
                 link_or_copy(shards / shard, folder / "shards" / shard)
         return cls(target or folder)
 
     def keep(self, mask: pd.Series, target: Path | None = None) -> "Samples":
         """The same shards with only these rows in the index."""
-        return Samples.write(self.table[mask], self.folder / "shards", target)
+        return Samples.write(self.table[mask], self.folder / "shards", target, self.origin)
 
     def summary(self) -> dict[str, Any]:
         table = self.table

@@ -10,12 +10,25 @@ import pandas as pd
 from ferline.artifact import Artifact
 from ferline.datasets.samples import SPLITS
 
-# faces.parquet: label is the class index in EMOTIONS; split is one of SPLITS; box is x, y, width, height in the source image.
-TABLE_COLUMNS = ["id", "label", "votes", "subject", "sequence", "split", "source", "sha256", "found", "faces", "levelled", "box"]
+# faces.parquet: label is the class index in EMOTIONS; split is one of SPLITS; box is x, y, width, height in the source.
+TABLE_COLUMNS = [
+    "id",
+    "label",
+    "votes",
+    "subject",
+    "sequence",
+    "split",
+    "source",
+    "sha256",
+    "found",
+    "faces",
+    "levelled",
+    "box",
+]
 
 
 class FaceSet(Artifact):
-    """`images.npy`, uint8[N,H,W,C] with C 1 (grey) or 3 (RGB), beside `faces.parquet`, one row an image in the same order."""
+    """`images.npy`, uint8[N,H,W,C] with C 1 (grey) or 3 (RGB), beside `faces.parquet`, one row an image."""
 
     @cached_property
     def images(self) -> np.ndarray:
@@ -24,6 +37,11 @@ class FaceSet(Artifact):
     @cached_property
     def table(self) -> pd.DataFrame:
         return pd.read_parquet(self.folder / "faces.parquet")
+
+    @cached_property
+    def origin(self) -> dict[str, Any]:
+        """What a model trained on these faces must know: dataset, data_digest, preprocessing (the FaceParams)."""
+        return dict(self.read_json("origin.json"))
 
     @property
     def side(self) -> int:
@@ -47,11 +65,12 @@ class FaceSet(Artifact):
         return len(self.table)
 
     def summary(self) -> dict[str, Any]:
+        sought = self.table["found"].dropna().astype(bool)
         return {
             "faces": len(self),
             "side": self.side,
             "channels": self.channels,
-            "detection_rate": float(self.table["found"].mean()),
+            **({"detection_rate": float(sought.mean())} if len(sought) else {}),
             **{split: len(self.rows(split)) for split in SPLITS},
         }
 
@@ -59,24 +78,33 @@ class FaceSet(Artifact):
 class ImageWriter:
     """Writes images.npy front to back. A memory map would be killed by SIGBUS on a full disk; a write says ENOSPC."""
 
-    def __init__(self, folder: Path, count: int, side: int, channels: int) -> None:
-        self._shape = (count, side, side, channels)
-        self._written = 0
+    def __init__(self, folder: Path, count: int | None, side: int, channels: int) -> None:
+        """`count` None: as many as come; the header, which NumPy pads to one length, is set right at the end."""
+        self._announced, self._written = count, 0
+        self._shape = (side, side, channels)
         self._file = (folder / "images.npy").open("wb")
-        header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        self._write_header(count or 0)
 
     def append(self, images: np.ndarray) -> None:
         """The next images, uint8[n,H,W,C]."""
-        if images.dtype != np.uint8 or images.shape[1:] != self._shape[1:]:
-            raise ValueError(f"expected uint8[n,{','.join(map(str, self._shape[1:]))}], got {images.dtype}{list(images.shape)}")
+        if images.dtype != np.uint8 or images.shape[1:] != self._shape:
+            raise ValueError(
+                f"expected uint8[n,{','.join(map(str, self._shape))}], got {images.dtype}{list(images.shape)}"
+            )
         self._file.write(np.ascontiguousarray(images).data)
         self._written += len(images)
+
+    def _write_header(self, count: int) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *self._shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
 
     def __enter__(self) -> "ImageWriter":
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        self._file.close()
-        if kind is None and self._written != self._shape[0]:
-            raise ValueError(f"{self._written} images written where {self._shape[0]} were announced")
+        with self._file:
+            if kind is None and self._announced is None:
+                self._file.seek(0)
+                self._write_header(self._written)
+        if kind is None and self._announced not in (None, self._written):
+            raise ValueError(f"{self._written} images written where {self._announced} were announced")

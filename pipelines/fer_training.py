@@ -1,0 +1,58 @@
+"""The whole product, from top to bottom: raw faces in, registered champion out."""
+
+from pathlib import Path
+
+from zenml import pipeline
+from zenml.enums import ExecutionMode
+
+from ferline.datasets.ingest import require_set
+from ferline.models.registry import check
+from ferline.params import Params, load
+from ferline.tracking.store import require_reachable
+from steps._caching import following
+from steps.augment import augment
+from steps.compare import compare
+from steps.crop_faces import crop_faces
+from steps.evaluate import evaluate
+from steps.ingest import ingest, versions
+from steps.promote import promote
+from steps.resize import resize
+from steps.train import train
+from steps.validate import validate
+
+
+@pipeline(execution_mode=ExecutionMode.FAIL_FAST)  # without one architecture there is no comparison to make
+def fer_training() -> None:
+    """Raw faces in, registered champion out."""
+    params = load_params()
+
+    # ---- data: versioned, checked, faces cut out
+    ingest_this = ingest.with_options(cache_policy=following("ferline.datasets.ingest", files=versions(params.dataset)))
+    samples, _ = validate(ingest_this(params.dataset), params.validation, params.dataset)
+    faces = crop_faces(samples, params.faces)
+
+    # ---- one branch an architecture; faces of one size are made once
+    sizes = {architecture.input: None for architecture in params.architectures.values()}
+    resized = {size: resize(faces, size, id=f"resize_{size.side}x{size.channels}") for size in sizes}
+    models, evaluations = [], []
+    for name, architecture in params.architectures.items():
+        batch = resized[architecture.input]
+        policy = augment(
+            batch, architecture.augmentation, architecture.input, architecture.training.seed, id=f"augment_{name}"
+        )
+        model = train(name, architecture, batch, policy, id=f"train_{name}")
+        models.append(model)
+        evaluations.append(evaluate(model, batch, id=f"evaluate_{name}"))
+
+    # ---- the choice
+    promote(compare(evaluations, params.promotion), models, faces, params.promotion)
+
+
+def load_params() -> Params:
+    """params.yaml, with everything refused now that would fail an hour from now."""
+    params = load("params.yaml")
+    require_set(Path.cwd(), params.dataset)
+    for name, architecture in params.architectures.items():
+        check(name, architecture)
+    require_reachable()
+    return params

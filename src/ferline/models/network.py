@@ -1,0 +1,93 @@
+"""What every architecture is: a batch of normalised faces in, one score an emotion out."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ferline.emotions import EMOTIONS
+from ferline.errors import FerlineError
+from ferline.params import InputParams
+
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+
+# Of the pixels in [0, 1] that torchvision's published weights were trained on.
+IMAGENET_NORMALISATION: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+class Network(nn.Module):
+    """Base of the registered models. A subclass sets `head` and says what its `features` are.
+
+    `normalisation` is the mean and standard deviation of each channel that the caller takes from pixels in [0, 1]. All
+    five papers feed [0, 1] itself, so it changes nothing, except that ImageNet's weights need ImageNet's own.
+    """
+
+    pretrained: ClassVar[
+        dict[str, str]
+    ] = {}  # the attributes that have ImageNet weights, and torchvision's name of each
+    needs_head_fit: ClassVar[bool] = False  # True: after training, `fit_head` on the training split finishes the model
+
+    head: nn.Module
+    model: str  # the name in the registry; set there, as the options are
+    options: dict[str, bool | int | float | str]
+
+    def __init__(self, input: InputParams, weights: str) -> None:
+        super().__init__()
+        self.input = input
+        self.weights = weights
+        self.emotions = EMOTIONS
+        self.normalisation: Normalisation = ((0.0,) * input.channels, (1.0,) * input.channels)
+        if weights == "imagenet":
+            self._require_imagenet()
+            self.normalisation = IMAGENET_NORMALISATION
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [N,7] of a normalised float batch [N,C,S,S]."""
+        return self.head(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the head classifies, one row an image."""
+        raise NotImplementedError
+
+    def regularised(self) -> Iterator[nn.Parameter]:
+        """The weights that the L2 penalty acts on: matrices and kernels that train, never a bias or a norm."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear | nn.RNNBase):
+                for name, parameter in module.named_parameters(recurse=False):
+                    if name.startswith("weight") and parameter.requires_grad:
+                        yield parameter
+
+    def fit_head(self, features: np.ndarray, labels: np.ndarray, seed: int) -> None:
+        """The second stage of a model with `needs_head_fit`, on the training split's features; others have none."""
+
+    def _require_imagenet(self) -> None:
+        if not self.pretrained:
+            raise FerlineError("weights: imagenet has no counterpart for this model; write none")
+        if self.input.channels != 3:
+            raise FerlineError("input.channels: 1 is not allowed with weights: imagenet; write 3, or weights: none")
+
+
+def require(ok: bool, option: str, value: object, allowed: str) -> None:
+    """Refuse an option's value that a constructor cannot use."""
+    if not ok:
+        raise FerlineError(f"options.{option}: {value!r} is not allowed; write {allowed}")
+
+
+def require_dropout(value: float) -> None:
+    require(0 <= value < 1, "dropout", value, "a share from 0 to below 1")
+
+
+def to_input(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """uint8[N,H,W,C] to the float[N,C,H,W] that a network takes; training and prediction both come through here."""
+    # Contiguous on purpose: the permuted strides would put ResNet50 on its channels-last path, a third slower on a CPU.
+    pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return normalise(pixels.div_(255), mean, std)
+
+
+def normalise(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Pixels in [0, 1], [N,C,H,W], on a network's own scale."""
+    if not any(mean) and all(s == 1 for s in std):
+        return pixels
+    return (pixels - pixels.new_tensor(mean).view(-1, 1, 1)) / pixels.new_tensor(std).view(-1, 1, 1)

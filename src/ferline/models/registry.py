@@ -1,0 +1,87 @@
+"""The one table of architectures: from a name and its options to a network, or to what is wrong with them."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import torch
+
+from ferline.errors import FerlineError
+from ferline.models.backbones import load_imagenet
+from ferline.models.network import Network
+from ferline.params import ArchitectureParams, InputParams
+
+Kind = TypeVar("Kind", bound=type[Network])
+
+_MODELS: dict[str, type[Network]] = {}
+_WRITE: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+
+
+def register_model(name: str) -> Callable[[Kind], Kind]:
+    """For a class whose constructor takes `(input, weights)`; its keyword-only parameters are the model's options."""
+
+    def register(kind: Kind) -> Kind:
+        if name in _MODELS:
+            raise ValueError(f"two models are registered as {name!r}")
+        _MODELS[name] = kind
+        return kind
+
+    return register
+
+
+def names() -> list[str]:
+    return sorted(_MODELS)
+
+
+def create(model: str, input: InputParams, weights: str, options: Mapping[str, Any]) -> Network:
+    """A network to train: drawn from torch's random generator, and with `imagenet` its trunks given those weights."""
+    network = build(model, input, weights, options)
+    if weights == "imagenet":
+        for attribute, architecture in network.pretrained.items():
+            load_imagenet(getattr(network, attribute), architecture)
+    return network
+
+
+def build(model: str, input: InputParams, weights: str, options: Mapping[str, Any]) -> Network:
+    """`create` without reading a published weights file: for a network whose own weights come next."""
+    if model not in _MODELS:
+        raise FerlineError(f"model: {model!r} is unknown; write one of {', '.join(names())}")
+    if weights not in ("none", "imagenet"):
+        raise FerlineError(f"weights: {weights!r} is not allowed; write none or imagenet")
+    resolved = _resolved_options(model, options)
+    network = _MODELS[model](input, weights, **resolved)
+    network.model, network.options = model, resolved
+    return network
+
+
+def check(name: str, architecture: ArchitectureParams) -> None:
+    """Refuse, before anything runs, a row of `architectures` that its model could not be built from."""
+    try:
+        with torch.device("meta"):  # every check of the constructor, without memory or random draws
+            build(architecture.model, architecture.input, architecture.weights, architecture.options)
+    except FerlineError as error:
+        raise FerlineError(f"architectures.{name}.{error}") from None
+
+
+def _resolved_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of the model, checked, its default written out where it was left, so that a saved model keeps it."""
+    constructor = _MODELS[model].__init__
+    hints = get_type_hints(constructor)
+    known = {p.name: p.default for p in inspect.signature(constructor).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    for option in options:
+        if option not in known:
+            listed = f"its options are {', '.join(known)}" if known else "it has none"
+            raise FerlineError(f"options.{option}: {model} does not know this option; {listed}")
+    return {option: _checked(option, options.get(option, default), hints[option]) for option, default in known.items()}
+
+
+def _checked(option: str, value: Any, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise FerlineError(f"options.{option}: {value!r} is not allowed; write one of {', '.join(get_args(kind))}")
+        return value
+    allowed = (int, float) if kind is float else kind
+    # bool is an int to Python, but `gru_units: true` is a mistake.
+    if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+        raise FerlineError(f"options.{option}: {value!r} is not allowed; write {_WRITE[kind]}")
+    return kind(value)

@@ -1,0 +1,134 @@
+"""TrainedModel: weights and everything needed to use them, in safetensors and JSON."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ferline.artifact import Artifact, staging, write_json
+from ferline.emotions import EMOTIONS
+from ferline.errors import FerlineError
+from ferline.models.network import Network, to_input
+from ferline.models.registry import build
+from ferline.params import InputParams
+
+FORMAT = 1
+WEIGHTS, CARD, HISTORY = "model.safetensors", "model.json", "history.json"
+
+# What training knows and a network does not. `architecture` is the row in params.yaml; `preprocessing` is how the faces
+# were made, for whoever cuts out the next one; the digests say from which data and under which augmentation.
+CARD_KEYS = ("architecture", "preprocessing", "data_digest", "augmentation_digest", "training", "seed", "best_epoch")
+
+
+class TrainedModel(Artifact):
+    """`model.safetensors` (parameters, statistics, SVM), `model.json` (the card), `history.json` (its epochs)."""
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        self._loaded: dict[str, Network] = {}
+
+    @classmethod
+    def write(
+        cls, network: Network, card: dict[str, Any], history: list[dict[str, Any]], target: Path | None = None
+    ) -> "TrainedModel":
+        """Seal a network with its card (CARD_KEYS, and whatever else is JSON). Equal content gives equal bytes."""
+        own = _own_card(network)
+        if missing := [key for key in CARD_KEYS if key not in card]:
+            raise ValueError(f"the card lacks {', '.join(missing)}")
+        if taken := sorted(own.keys() & card.keys()):
+            raise ValueError(f"the card must leave {', '.join(taken)} to the network")
+        with staging(target) as folder:
+            # By way of bytes: an error of safetensors' own file writer would not be the OSError that `staging` reports.
+            (folder / WEIGHTS).write_bytes(safetensors.torch.save(_tensors(network)))
+            write_json(folder / CARD, own | card)
+            write_json(folder / HISTORY, history)
+        return cls(target or folder)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        try:
+            return dict(self.read_json(CARD))
+        except (OSError, ValueError) as error:
+            raise FerlineError(f"{self.folder / CARD}: no readable card ({error})") from error
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return list(self.read_json(HISTORY))
+
+    def network(self, device: str | torch.device = "cpu") -> Network:
+        """The network as it was sealed, checked byte by byte, ready to predict."""
+        self.verify()
+        card = self._checked_card()
+        try:
+            network = build(card["model"], InputParams(**card["input"]), card["weights"], card["options"])
+            network.load_state_dict(safetensors.torch.load_file(self.folder / WEIGHTS))
+            network.normalisation = (tuple(card["normalisation"]["mean"]), tuple(card["normalisation"]["std"]))
+        except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError, FerlineError) as error:
+            reason = " ".join(str(error).split())  # torch lists what does not fit over many lines
+            raise FerlineError(
+                f"{self.folder}: {CARD} and {WEIGHTS} make no network: {reason}. Train it again"
+            ) from error
+        return network.to(device).eval()
+
+    def predict(self, images: np.ndarray, batch_size: int = 256, device: str | torch.device = "cpu") -> np.ndarray:
+        """Probabilities float32[N,7] of faces uint8[N,H,W,C] of the model's own size; nothing is resized here."""
+        if str(device) not in self._loaded:
+            self._loaded[str(device)] = self.network(device)
+        return probabilities(self._loaded[str(device)], images, batch_size)
+
+    def summary(self) -> dict[str, Any]:
+        card = self.card
+        side, channels = card["input"]["side"], card["input"]["channels"]
+        known = {key: card[key] for key in ("architecture", "model", "weights", "parameters", "best_epoch", "seed")}
+        return known | {"input": f"{side}x{side}x{channels}", "epochs": len(self.history)}
+
+    def _checked_card(self) -> dict[str, Any]:
+        card = self.card
+        if (found := card.get("format")) != FORMAT:
+            raise FerlineError(
+                f"{self.folder / CARD}: format {found!r}, and this version reads {FORMAT}. Train it again"
+            )
+        if (found := card.get("emotions")) != list(EMOTIONS):
+            raise FerlineError(f"{self.folder / CARD}: emotions {found!r}, and the order here is {', '.join(EMOTIONS)}")
+        return card
+
+
+@torch.inference_mode()
+def probabilities(network: Network, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
+    """Softmax of a network's logits, float32[N,7], for faces uint8[N,H,W,C] of its own size."""
+    side, channels = network.input.side, network.input.channels
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, channels):
+        wanted, found = f"uint8[N,{side},{side},{channels}]", f"{images.dtype}{list(images.shape)}"
+        raise FerlineError(f"the model takes faces as {wanted}, and was given {found}. Crop and resize them first")
+    network.eval()
+    device = next(network.parameters()).device
+    result = np.empty((len(images), len(EMOTIONS)), np.float32)
+    for start in range(0, len(images), batch_size):
+        batch = np.array(images[start : start + batch_size])  # a copy: it may be a part of a read-only memory map
+        logits = network(to_input(torch.from_numpy(batch).to(device), *network.normalisation))
+        result[start : start + batch_size] = logits.double().softmax(dim=1).cpu().numpy()
+    return result
+
+
+def _own_card(network: Network) -> dict[str, Any]:
+    mean, std = network.normalisation
+    return {
+        "format": FORMAT,
+        "model": network.model,
+        "input": {"side": network.input.side, "channels": network.input.channels},
+        "weights": network.weights,
+        "options": network.options,
+        "emotions": list(network.emotions),
+        "normalisation": {"mean": list(mean), "std": list(std)},
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "torch": torch.__version__,
+    }
+
+
+def _tensors(network: Network) -> dict[str, Tensor]:
+    """The state as safetensors takes it: on the CPU, contiguous, no two tensors sharing memory."""
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}

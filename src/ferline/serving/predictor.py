@@ -1,0 +1,37 @@
+"""From encoded images to emotions: the same detection, crop and size that the model was trained on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ferline.emotions import EMOTIONS
+from ferline.faces.cropper import FaceCropper
+from ferline.faces.decode import decode
+from ferline.faces.resize import resized
+from ferline.models.trained import TrainedModel
+from ferline.params import FaceParams, InputParams
+
+
+class Predictor:
+    """One model and the preprocessing that its card names."""
+
+    def __init__(self, model: TrainedModel) -> None:
+        self.model = model
+        self.input = InputParams(**model.card["input"])
+        self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]))
+
+    def predict(self, images: Sequence[bytes]) -> pd.DataFrame:
+        """One row an image: the chosen face's emotion, its confidence, all seven shares, and if a face was found."""
+        crops = [self.cropper.crop(decode(data)) for data in images]
+        batch = np.stack([resized(crop.image, self.input) for crop in crops])
+        shares = self.model.predict(batch).astype(float)
+        best = shares.argmax(1)
+        return pd.DataFrame(
+            {
+                "emotion": [EMOTIONS[index] for index in best],
+                "confidence": shares.max(1),
+                "face_found": [crop.found for crop in crops],
+                **{emotion: shares[:, index] for index, emotion in enumerate(EMOTIONS)},
+            }
+        )

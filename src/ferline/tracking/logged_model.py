@@ -1,0 +1,73 @@
+"""Models in MLflow: code and safetensors, no pickle; raw image bytes in, emotions out."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.entities import LoggedModel
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+
+import ferline
+from ferline.emotions import EMOTIONS
+from ferline.models.trained import TrainedModel
+from ferline.tracking import store
+
+DIGEST = "ferline.model_digest"
+NEEDED = (
+    "torch",
+    "torchvision",
+    "opencv-python-headless",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "safetensors",
+    "tqdm",
+)
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec(DataType.binary, "image")]),
+    outputs=Schema(
+        [
+            ColSpec(DataType.string, "emotion"),
+            ColSpec(DataType.double, "confidence"),
+            ColSpec(DataType.boolean, "face_found"),
+        ]
+        + [ColSpec(DataType.double, emotion) for emotion in EMOTIONS]
+    ),
+)
+
+
+def log_model(run_id: str, model: TrainedModel) -> LoggedModel:
+    """Store the model with everything needed to use it, as an output of the row."""
+    code = Path(ferline.__file__).parent
+    with mlflow.start_run(run_id=run_id, nested=mlflow.active_run() is not None):
+        info = mlflow.pyfunc.log_model(
+            name=model.card["architecture"],
+            python_model=str(code / "tracking" / "pyfunc_model.py"),
+            artifacts={"model": str(model.folder)},
+            code_paths=[str(code)],
+            signature=SIGNATURE,
+            pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
+            metadata={DIGEST: model.digest},
+            tags={
+                DIGEST: model.digest,
+                "architecture": model.card["architecture"],
+                "data.digest": model.card["data_digest"],
+            },
+        )
+    return mlflow.get_logged_model(info.model_id)
+
+
+def logged_model(digest: str) -> LoggedModel | None:
+    """The stored model with exactly these bytes, newest first."""
+    found = mlflow.search_logged_models(
+        [store.experiment_id()], f"tags.`{DIGEST}` = '{digest}'", max_results=1, output_format="list"
+    )
+    return found[0] if found else None
+
+
+def images(*encoded: bytes) -> pd.DataFrame:
+    """What a loaded model's predict takes."""
+    return pd.DataFrame({"image": list(encoded)})

@@ -1,0 +1,50 @@
+"""What a step's cache key depends on besides its own function: the library code that it calls."""
+
+import ast
+from pathlib import Path
+
+from zenml.config.cache_policy import CachePolicy
+
+import ferline
+
+LIBRARY = Path(ferline.__file__).parent
+
+
+def following(*modules: str, files: tuple[Path, ...] = ()) -> CachePolicy:
+    """Run the step again when the source of these modules changes, or of any ferline module that they import."""
+    sources = {path for module in modules for path in _closure(module)}
+    return CachePolicy(
+        include_artifact_ids=False, file_dependencies=[str(path) for path in sorted(sources | set(files))]
+    )
+
+
+def _closure(module: str) -> set[Path]:
+    found: set[Path] = set()
+    pending = _files(module)
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending |= {each for name in _imports(path) for each in _files(name)}
+    return found
+
+
+def _files(module: str) -> set[Path]:
+    """The source of a module; of a package, all of it. Names that are no module (a class, a function) have none."""
+    path = LIBRARY.joinpath(*module.split(".")[1:])
+    if path.is_dir() and path != LIBRARY:
+        return set(path.rglob("*.py"))
+    file = path.with_suffix(".py")
+    return {file} if file.is_file() else set()
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ferline"):
+            # `from ferline.faces import crop` may name a module or something in one; a package named alone is not meant
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name for name in inside if _files(name)} or {str(node.module)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("ferline.")}
+    return names

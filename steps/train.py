@@ -1,0 +1,43 @@
+"""FaceSet + AugmentationPolicy -> TrainedModel."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zenml import get_step_context, log_metadata, step
+
+from ferline.augment.policy import AugmentationPolicy
+from ferline.faces.faceset import FaceSet
+from ferline.models.trained import TrainedModel
+from ferline.params import ArchitectureParams
+from ferline.tracking import rows
+from ferline.training.loop import train as fit
+from steps._caching import following
+
+
+@step(cache_policy=following("ferline.training", "ferline.models"))
+def train(name: str, architecture: ArchitectureParams, faces: FaceSet, policy: AugmentationPolicy) -> TrainedModel:
+    """Train one architecture; its curves are in MLflow while it runs, and a killed training goes on where it was."""
+    run = get_step_context().pipeline_run
+    row, _ = rows.row(rows.parent(str(run.id), run.name), name)
+    card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
+    rows.log_parameters(row, {**asdict(architecture), "dataset": card["dataset"]})
+    log_metadata({"mlflow_run_id": row, "mlflow_tracking_uri": rows.active()})
+
+    def show(record: dict[str, Any]) -> None:
+        rows.log_epoch(row, record)
+        told = "  ".join(f"{key} {value:.4g}" for key, value in record.items() if key != "epoch")
+        print(f"{name}  epoch {record['epoch']}/{architecture.training.epochs}  {told}", flush=True)
+
+    checkpoints = _state_of(name, architecture, card)
+    return fit(name, architecture, faces, policy, card=card, checkpoints=checkpoints, on_epoch=show)
+
+
+def _state_of(name: str, architecture: ArchitectureParams, card: dict[str, Any]) -> Path:
+    """Where exactly this training keeps its checkpoints: other data or parameters are another training."""
+    identity = json.dumps([name, asdict(architecture), card], sort_keys=True).encode()
+    root = Path(os.environ.get("FERLINE_SCRATCH", ".")).parent / "checkpoints"
+    return root / f"{name}-{hashlib.sha256(identity).hexdigest()[:16]}"

@@ -1,0 +1,75 @@
+"""Data that the tests make for themselves, and a place of their own for all state."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ferline.artifact import staging, write_json
+from ferline.emotions import EMOTIONS
+from ferline.faces.faceset import FaceSet, ImageWriter
+from ferline.params import FaceParams
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_scratch(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["FERLINE_SCRATCH"] = str(tmp_path_factory.mktemp("state") / "scratch")
+
+
+def patterns(count: int, side: int, channels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Noise with one bright square whose place is the class: soon learnt by anything that can learn."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % len(EMOTIONS)
+    images = generator.integers(0, 120, (count, side, side, channels), dtype=np.uint8)
+    cell = side // 3
+    for image, label in zip(images, labels, strict=True):
+        y, x = divmod(int(label), 3)
+        image[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] += 120
+    return images, labels
+
+
+@pytest.fixture
+def make_faces(tmp_path: Path) -> Callable[..., FaceSet]:
+    """A FaceSet of patterns: `train`, `validation` and `test` images of each class in turn."""
+
+    def make(
+        train: int = 70, validation: int = 28, test: int = 28, side: int = 48, channels: int = 1, seed: int = 0
+    ) -> FaceSet:
+        splits = np.repeat(["train", "validation", "test"], [train, validation, test])
+        parts = [patterns(n, side, channels, seed + i) for i, n in enumerate((train, validation, test)) if n]
+        images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        number = len(images)
+        table = pd.DataFrame(
+            {
+                "id": [f"{split}-{i}" for i, split in enumerate(splits)],
+                "label": labels,
+                "votes": None,
+                "subject": [f"{split}-p{i % 5}" for i, split in enumerate(splits)],
+                "sequence": None,
+                "split": splits,
+                "source": "made by the test",
+                "sha256": [f"{i:064x}" for i in range(number)],
+                "found": True,
+                "faces": 1,
+                "levelled": True,
+                "box": [[0, 0, side, side]] * number,
+            }
+        )
+        target = tmp_path / f"faces-{train}-{validation}-{test}-{side}-{channels}-{seed}"
+        with staging(target) as folder:
+            with ImageWriter(folder, number, side, channels) as writer:
+                writer.append(images)
+            table.to_parquet(folder / "faces.parquet", index=False)
+            dataset = {"name": "patterns", "protocol": "official", "shares": [0.8, 0.1, 0.1], "seed": 0}
+            origin = {"dataset": dataset, "data_digest": f"{seed:064x}", "preprocessing": asdict(FaceParams())}
+            write_json(folder / "origin.json", origin)
+        return FaceSet(target)
+
+    return make

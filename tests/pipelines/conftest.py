@@ -1,0 +1,38 @@
+"""A project of its own: a tiny DVC-tracked dataset, small networks, and its own ZenML and MLflow."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from project_folder import BIN, Project, bad_rows, small
+
+from ferline.datasets.raw import RawSet
+from ferline.datasets.synthetic import faces
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Its path has a space in it, as people's paths do."""
+    folder = tmp_path_factory.mktemp("a user") / "my project"
+    folder.mkdir()
+    state = folder / ".ferline"
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW"))},
+        "ZENML_CONFIG_PATH": str(state / "zenml"),
+        "ZENML_ANALYTICS_OPT_IN": "false",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{state / 'mlflow.db'}",
+        "FERLINE_SCRATCH": str(state / "scratch"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "COLUMNS": "200",
+    }
+    project = Project(folder, environment)
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", folder)
+    project.change(small)
+    raw = RawSet(folder / "data" / "raw" / "tiny")
+    raw.append(faces(10, 1, seed=3))
+    raw.append(bad_rows())
+    project.run("dvc", "init", "--no-scm", "--quiet")
+    project.run("dvc", "add", "--quiet", "data/raw/tiny")
+    project.run("zenml", "init")
+    return project

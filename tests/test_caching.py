@@ -1,0 +1,54 @@
+"""What makes a step run again: the library code it calls, near and far, and no other."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from steps import _caching
+from steps._caching import following
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch) -> Path:
+    """A small library of three modules: a calls b, c stands alone."""
+    root = tmp_path / "ferline"
+    (root / "deep").mkdir(parents=True)
+    (root / "__init__.py").write_text("")
+    (root / "deep" / "__init__.py").write_text("")
+    (root / "deep" / "a.py").write_text("def late():\n    from ferline.b import helper\n    return helper\n")
+    (root / "b.py").write_text("def helper(): return 1\n")
+    (root / "c.py").write_text("x = 1\n")
+    monkeypatch.setattr(_caching, "LIBRARY", root)
+    return root
+
+
+def names(policy) -> set[str]:
+    return {Path(path).name for path in policy.file_dependencies}
+
+
+def test_imports_are_followed_at_any_depth(library):
+    assert names(following("ferline.deep.a")) == {"a.py", "b.py"}
+
+
+def test_a_package_means_all_of_it(library):
+    assert names(following("ferline.deep")) == {"__init__.py", "a.py", "b.py"}
+
+
+def test_files_may_be_added(library, tmp_path):
+    assert "c.py" not in names(following("ferline.b"))
+    assert names(following("ferline.b", files=(library / "c.py",))) == {"b.py", "c.py"}
+
+
+def test_every_step_follows_real_files():
+    for path in (Path(__file__).parents[1] / "steps").glob("[a-z]*.py"):
+        spec = importlib.util.spec_from_file_location(f"steps.{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        step = getattr(module, path.stem)
+        if path.stem == "promote":
+            assert step.configuration.enable_cache is False
+        else:
+            files = step.configuration.cache_policy.file_dependencies
+            assert files, path
+            assert all(Path(file).is_file() for file in files)
