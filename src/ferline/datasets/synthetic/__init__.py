@@ -19,6 +19,7 @@ from ferline.emotions import EMOTIONS, index_of
 from ferline.errors import FerlineError
 
 JPEG_QUALITY = 88
+SHOWN = (0, 6, 21, 2, 19, 5)  # six people of seed 7 who differ much, for a sheet
 
 
 def scene(seed: int, identity: int, emotion: str, take: int) -> np.ndarray:
@@ -73,7 +74,7 @@ def _encoded(image: np.ndarray) -> bytes:
 
 
 def contact_sheet(
-    identities: Sequence[int] = range(6),
+    identities: Sequence[int] = SHOWN,
     emotions: Sequence[str] = EMOTIONS,
     take: int = 0,
     seed: int = 7,

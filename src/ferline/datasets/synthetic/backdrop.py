@@ -5,6 +5,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from ferline.datasets.synthetic.chance import one_of
+
 Backdrop = Callable[[np.random.Generator, int, int], np.ndarray]
 COARSE = 3  # a backdrop is out of focus: drawn at a third of the size, it costs a ninth
 
@@ -12,7 +14,7 @@ COARSE = 3  # a backdrop is out of focus: drawn at a third of the size, it costs
 def backdrop(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """float32[height, width, 3]: a blurred place."""
     rows, cols = height // COARSE + 2, width // COARSE + 2
-    place = BACKDROPS[int(rng.integers(len(BACKDROPS)))](rng, rows, cols)
+    place = one_of(rng, BACKDROPS)(rng, rows, cols)
     place = cv2.GaussianBlur(place, (0, 0), rng.uniform(0.012, 0.035) * min(rows, cols))
     return cv2.resize(place, (width, height), interpolation=cv2.INTER_CUBIC)
 

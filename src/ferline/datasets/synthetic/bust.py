@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ferline.datasets.synthetic.chance import one_of
 from ferline.datasets.synthetic.hair import fall
-from ferline.datasets.synthetic.identity import FABRICS, Identity, one_of
+from ferline.datasets.synthetic.identity import FABRICS, Identity
 from ferline.datasets.synthetic.plane import Patch, Plane, Points, curve, paint, symmetric, tint
 
 COLLARS = (1.26, 1.32, 1.62, 1.8)  # how low they reach; the lower two are V-necks

@@ -1,12 +1,11 @@
 """Expressions as facial action units: which muscles an emotion moves (Ekman and Friesen's FACS), and how hard."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
 import numpy as np
 
-T = TypeVar("T")
+from ferline.datasets.synthetic.chance import one_of
+from ferline.emotions import EMOTIONS
 
 
 @dataclass(frozen=True)
@@ -124,12 +123,12 @@ INCIDENTS: tuple[ActionUnits, ...] = (
 
 def perform(emotion: str, rng: np.random.Generator) -> ActionUnits:
     """One showing of an emotion: one of its prototypes, weaker or stronger, as a living face would do it."""
-    intensity = rng.uniform(0.4, 1.0)
-    level = intensity * _levels(_one(PROTOTYPES[emotion], rng)) * rng.uniform(0.6, 1.3, len(UNITS))
+    intensity, calm = rng.uniform(0.45, 1.0), emotion == "neutral"
+    level = intensity * _levels(one_of(rng, PROTOTYPES[emotion])) * rng.uniform(0.65, 1.25, len(UNITS))
     if rng.random() < 0.7:
-        level += rng.uniform(0.5, 1.2) * _levels(_one(INCIDENTS, rng))
-    if rng.random() < 0.25:  # a second emotion below the first
-        level += intensity * rng.uniform(0.2, 0.5) * _levels(_one(PROTOTYPES[_one(tuple(PROTOTYPES), rng)], rng))
+        level += rng.uniform(0.5, 1.1) * (0.6 if calm else 1) * _levels(one_of(rng, INCIDENTS))
+    if rng.random() < 0.2 and not calm:  # a second emotion below the first
+        level += intensity * rng.uniform(0.15, 0.4) * _levels(one_of(rng, PROTOTYPES[one_of(rng, EMOTIONS)]))
     level += np.clip(rng.normal(0, 0.08, len(UNITS)), 0, 0.2)  # every muscle moves a little by itself
     lean = float(np.clip(rng.normal(0, 0.1), -0.25, 0.25))
     return ActionUnits(**dict(zip(UNITS, np.clip(level, 0, 1.15).tolist(), strict=True)), lean=lean)
@@ -137,7 +136,3 @@ def perform(emotion: str, rng: np.random.Generator) -> ActionUnits:
 
 def _levels(actions: ActionUnits) -> np.ndarray:
     return np.array([getattr(actions, name) for name in UNITS])
-
-
-def _one(choices: Sequence[T], rng: np.random.Generator) -> T:
-    return choices[int(rng.integers(len(choices)))]

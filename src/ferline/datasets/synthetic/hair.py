@@ -36,7 +36,7 @@ CUTS: dict[HairStyle, Cut | None] = {
     "crop": Cut(0.035, 0.018, 0.0, -0.77, temple=0.86, ragged=0.006),
     "short": Cut(0.12, 0.045, 0.06, -0.73),
     "swept": Cut(0.2, 0.06, 0.04, -0.78, sweep=0.15),
-    "fringe": Cut(0.12, 0.12, 0.62, -0.5, temple=0.92, curtain=True, ragged=0.02, length=0.85),
+    "fringe": Cut(0.12, 0.12, 0.62, -0.54, temple=0.92, curtain=True, ragged=0.02, length=0.85),
     "tied": Cut(0.05, 0.022, -0.04, -0.8, temple=0.84, ragged=0.006),
     "bun": Cut(0.06, 0.025, -0.04, -0.78, temple=0.84, ragged=0.006),
     "bob": Cut(0.13, 0.17, 0.66, -0.8, temple=0.84, sweep=0.16, curtain=True, length=0.9),
@@ -99,7 +99,7 @@ def _outside(cut: Cut, me: Identity) -> Points:
 def _hairline(cut: Cut, me: Identity) -> Points:
     """From the right foot over the forehead to the left."""
     temple, burn = me.width * cut.temple, me.width * (0.9 if cut.curtain else 0.955)
-    corner = cut.hairline + 0.12 * (1 - (cut.hairline + 0.8)) * (cut.hairline < -0.55)
+    corner = cut.hairline + (0.12 if cut.hairline < -0.6 else 0)  # hair grows in an arch; a fringe is cut straight
     points = []
     for side in (1, -1):
         low = cut.sweep if side * me.parting < 0 else 0.0

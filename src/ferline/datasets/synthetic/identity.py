@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
+from ferline.datasets.synthetic.chance import one_of
 from ferline.datasets.synthetic.expression import UNITS, ActionUnits
 
-T = TypeVar("T")
 Colour = tuple[float, float, float]  # sRGB, 0 to 255
 HairStyle = Literal[
     "bald", "receding", "crop", "short", "swept", "fringe", "tied", "bun", "bob", "long", "curly", "afro", "scarf"
@@ -136,10 +136,6 @@ def _rest(rng: np.random.Generator) -> ActionUnits:
     for name in RESTING:
         levels[name] = float(np.clip(rng.normal(0, 0.09), 0, 0.22))
     return ActionUnits(**levels)
-
-
-def one_of(rng: np.random.Generator, choices: Sequence[T]) -> T:
-    return choices[int(rng.integers(len(choices)))]
 
 
 def _blend(palette: Sequence[Colour], position: float) -> Colour:
