@@ -49,7 +49,7 @@ def fit(make_faces, tmp_path) -> Callable[..., TrainedModel]:
 
 
 def test_it_learns_and_writes_the_best_epoch(fit, make_faces):
-    model = fit(architecture(epochs=8), faces := make_faces(train=210))
+    model = fit(architecture(epochs=16), faces := make_faces(train=280))
     history = model.history
     assert [record["epoch"] for record in history] == list(range(1, len(history) + 1))
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 2

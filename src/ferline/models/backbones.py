@@ -35,7 +35,7 @@ class Trunk(nn.Sequential):
     bn1: nn.BatchNorm2d
 
     def __init__(self, architecture: str, channels: int) -> None:
-        # Blocks that start as the identity: without them ResNet50 trained from nothing stays at chance for the demo's length.
+        # Blocks start as the identity; without, ResNet50 trained from nothing stays at chance for the whole demo.
         resnet = getattr(torchvision_models, architecture)(weights=None, zero_init_residual=True)
         super().__init__(OrderedDict((n, m) for n, m in resnet.named_children() if n not in ("avgpool", "fc")))
         if channels != 3:

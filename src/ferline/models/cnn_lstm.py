@@ -7,8 +7,8 @@ We chose:
 - one 3 x 3 convolution a block, 32, 64 and 128 wide: the paper gives no width;
 - the sequence is the map's rows from top to bottom: 6 steps of 6 x 128 at 48;
 - LSTM(128), its last state classified; no dropout unless asked for: the paper names none;
-- He's initial weights for the convolutions: with torch's own the signal of pixels in [0, 1] fades on its way to the LSTM, and
-  the loss stays at the class prior for the first ten epochs of the demo.
+- He's initial weights for the convolutions: with torch's own the signal of pixels in [0, 1] fades on its way to the
+  LSTM, and the loss stays at the class prior for the first ten epochs of the demo.
 """
 
 from itertools import pairwise
