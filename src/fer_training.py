@@ -47,4 +47,8 @@ def _refuse_unknown(where: str, given: Iterable[str], known: Iterable[str], name
         raise click.ClickException(f"{where}: unknown key {', '.join(unknown)}; {named}: {', '.join(sorted(known))}")
 
 
-sys.modules[__name__] = CommandLinePipeline(name=fer_training.name, entrypoint=fer_training.entrypoint)
+sys.modules[__name__] = CommandLinePipeline(
+    name=fer_training.name,
+    entrypoint=fer_training.entrypoint,
+    execution_mode=fer_training.configuration.execution_mode,
+)

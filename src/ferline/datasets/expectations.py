@@ -162,6 +162,7 @@ def run(suite: str, frame: pd.DataFrame, expected: Sequence[Any], names: Sequenc
     """Hold `frame` against the expectations; the columns `names` say which row is which."""
     import great_expectations as gx
 
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)  # it sets its own to INFO
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}

@@ -101,5 +101,6 @@ def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in content.items():
         name = f"{prefix}{key}"
-        result |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+        plain = list(value) if isinstance(value, tuple) else value  # as it comes back from JSON
+        result |= flat(plain, f"{name}.") if isinstance(plain, dict) else {name: plain}
     return result
