@@ -32,7 +32,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     raw = RawSet(folder / "data" / "raw" / "tiny")
     raw.append(faces(10, 1, seed=3))
     raw.append(bad_rows())
-    project.run("dvc", "init", "--no-scm", "--quiet")
+    shutil.copy(Path(__file__).parents[2] / "dvc.yaml", folder)
+    project.git("init", "--quiet")
+    project.run("dvc", "init", "--quiet")
     project.run("dvc", "add", "--quiet", "data/raw/tiny")
     project.run("zenml", "init")
+    (folder / ".gitignore").write_text(".ferline/\n.zen/\n")
+    project.commit("a tiny dataset")
     return project

@@ -42,6 +42,14 @@ class Project:
     def train(self, ok: bool = True, **environment: str) -> str:
         return self.run("zenml", "pipeline", "run", "fer_training", ok=ok, **environment)
 
+    def git(self, *arguments: str) -> None:
+        identity = ["-c", "user.name=test", "-c", "user.email=test@ferline.invalid"]
+        subprocess.run(["git", *identity, *arguments], cwd=self.folder, check=True, capture_output=True)
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
     def change(self, change: Callable[[dict[str, Any]], None]) -> None:
         path = self.folder / "params.yaml"
         content = yaml.safe_load(path.read_text())

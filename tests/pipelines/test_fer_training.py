@@ -177,6 +177,23 @@ def test_zenmls_own_run_settings_are_taken(first, project):
     assert "my own name" in project.run("zenml", "pipeline", "runs", "list")
 
 
+def test_dvc_repro_runs_when_a_parameter_changed_and_not_otherwise(first, project):
+    assert ran(project.run("dvc", "repro")) >= {"promote"}
+    assert "Data and pipelines are up to date" in project.run("dvc", "repro")
+    project.commit("the first results")
+    before = json.loads(project.run("dvc", "metrics", "show", "--json"))
+
+    project.run("dvc", "exp", "run", "-S", "architectures.cnn_lstm.training.epochs=1")
+    assert "architectures.cnn_lstm.training.epochs" in project.run("dvc", "params", "diff")
+    assert "cnn_lstm.best_epoch" in project.run("dvc", "metrics", "diff")
+    after = json.loads(project.run("dvc", "metrics", "show", "--json"))
+    assert before != after
+    project.run("dvc", "plots", "show", "--out", "plots")
+    page = (project.folder / "plots" / "index.html").read_text()
+    assert "The best model on the test split" in page
+    assert '"predicted"' in page
+
+
 def test_a_folder_that_cannot_be_written_is_one_message(first, project):
     (project.folder / "file").write_text("")
     output = project.run(
