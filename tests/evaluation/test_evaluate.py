@@ -85,7 +85,7 @@ def test_all_but_the_latency_is_the_same_again(evaluation, model, faces, tmp_pat
 
 def test_labels_set_to_the_predictions_leave_nothing_wrong_to_show(model, faces, make_faces, tmp_path):
     told = model.predict(faces.images[:]).argmax(axis=1)
-    assert len(set(told[faces.rows("test")])) >= 3
+    assert len(set(told[faces.rows("test")])) >= 2, "one answer for all would show only one row of the grid"
 
     right = evaluate(model, make_faces(labels=told), tmp_path / "right", device="cpu")
     wrong = evaluate(model, make_faces(labels=(told + 1) % 7), tmp_path / "wrong", device="cpu")
