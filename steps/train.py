@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from zenml import get_step_context, log_metadata, step
 
+from ferline.artifact import state_folder
 from ferline.augment.policy import AugmentationPolicy
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
@@ -39,5 +39,4 @@ def train(name: str, architecture: ArchitectureParams, faces: FaceSet, policy: A
 def _state_of(name: str, architecture: ArchitectureParams, card: dict[str, Any]) -> Path:
     """Where exactly this training keeps its checkpoints: other data or parameters are another training."""
     identity = json.dumps([name, asdict(architecture), card], sort_keys=True).encode()
-    root = Path(os.environ.get("FERLINE_SCRATCH", ".")).parent / "checkpoints"
-    return root / f"{name}-{hashlib.sha256(identity).hexdigest()[:16]}"
+    return state_folder("checkpoints") / f"{name}-{hashlib.sha256(identity).hexdigest()[:16]}"

@@ -1,11 +1,10 @@
 """Samples -> the good ones, and a report."""
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 from zenml import step
 
+from ferline.artifact import state_folder
 from ferline.datasets import validation
 from ferline.datasets.samples import Samples
 from ferline.params import DatasetParams, ValidationParams
@@ -17,6 +16,6 @@ def validate(
     samples: Samples, params: ValidationParams, dataset: DatasetParams
 ) -> tuple[Annotated[Samples, "samples"], Annotated[validation.ValidationReport, "report"]]:
     """Hold the set against its expectations; bad rows are set aside, a bad set stops the run."""
-    keep = Path(os.environ.get("FERLINE_SCRATCH", ".")).parent / "failed_validation"
+    keep = state_folder("failed_validation")
     good, report = validation.validate(samples, params, dataset, keep=keep)
     return good, report  # spelt out: ZenML takes a step to have two outputs only where it sees two returned

@@ -136,13 +136,22 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def state_folder(name: str) -> Path:
+    """Where this project keeps state that outlives a process, beside its scratch space."""
+    return _scratch().parent / name
+
+
+def _scratch() -> Path:
+    return Path(os.environ.get("FERLINE_SCRATCH") or Path(tempfile.gettempdir()) / "ferline" / "scratch")
+
+
 def scratch_folder() -> Path:
     """A folder that goes away with this process. FERLINE_SCRATCH names the disk; dead ones leave nothing."""
-    root = Path(os.environ.get("FERLINE_SCRATCH") or Path(tempfile.gettempdir()) / "ferline")
+    root = _scratch()
     try:
         root.mkdir(parents=True, exist_ok=True)
         for old in root.glob("p*-*"):
-            if not _alive(int(old.name[1:].split("-")[0])):
+            if not alive(int(old.name[1:].split("-")[0])):
                 shutil.rmtree(old, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f"p{os.getpid()}-", dir=root))
     except OSError as error:
@@ -163,7 +172,7 @@ def _replace(work: Path, target: Path) -> None:
         work.rename(target)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

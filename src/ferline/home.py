@@ -19,7 +19,7 @@ def settle() -> None:
         "ZENML_ANALYTICS_OPT_IN": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # `ferline leaderboard --json` prints JSON alone
-        # torch's threads spin while they wait for each other; beside any other busy process that is 20 times slower
+        # torch's threads spin while they wait for each other; beside any other busy process that costs a multiple
         "OMP_WAIT_POLICY": "passive",
         "FERLINE_SCRATCH": STATE / "scratch",  # on the artifact store's disk, so that artifacts move there by a link
     }

@@ -99,7 +99,7 @@ def test_a_first_champion_a_better_one_and_a_worse_one(store, make_model, tmp_pa
     assert "models:/ferline@champion" in champion_text(card)
     assert latest_leaderboard()["rows"][0]["architecture"] == "again"
     written = {path.name for path in export(tmp_path / "reports")}
-    assert written == {"metrics.json", "confusion.csv", "curves.csv", "best.json"}
+    assert written == {"metrics.json", "confusion.csv", "curves.csv"}
     assert (tmp_path / "reports" / "confusion.csv").read_text().count("\n") == 1 + 28
 
 

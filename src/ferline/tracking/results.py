@@ -46,7 +46,6 @@ def export(folder: Path) -> list[Path]:
     board, parent = latest_leaderboard(), _latest_parent()
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "metrics.json", {row["architecture"]: _numbers(row) for row in board["rows"]})
-    best = board["rows"][0]["architecture"]
     _write_csv(folder / "confusion.csv", ["actual", "predicted"], _answers(board["rows"][0]["model_digest"]))
     curves = [point for row in board["rows"] for point in _curves(parent, row["architecture"])]
     names = sorted({key for point in curves for key in point} - {"architecture", "epoch"})
@@ -55,7 +54,6 @@ def export(folder: Path) -> list[Path]:
         ["architecture", "epoch", *names],
         ([p.get(k, "") for k in ("architecture", "epoch", *names)] for p in curves),
     )
-    write_json(folder / "best.json", {"architecture": best})
     return sorted(folder.glob("*.*"))
 
 

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from ferline.artifact import alive
 from ferline.errors import FerlineError
 
 EXPERIMENT = "fer_training"
@@ -88,12 +89,8 @@ def close_abandoned() -> None:
     """Runs of this machine whose process was killed are marked so; they would say RUNNING for ever."""
     for run in search("attributes.status = 'RUNNING'"):
         tags = run.data.tags
-        if tags.get("ferline.host") == platform.node() and not _alive(int(tags.get("ferline.pid", "0"))):
+        if tags.get("ferline.host") == platform.node() and not alive(int(tags["ferline.pid"])):
             client().set_terminated(run.info.run_id, "KILLED")
-
-
-def _alive(pid: int) -> bool:
-    return pid == os.getpid() or (pid > 0 and Path(f"/proc/{pid}").exists()) or (not Path("/proc").exists())
 
 
 def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
