@@ -15,6 +15,7 @@ from steps.compare import compare
 from steps.crop_faces import crop_faces
 from steps.evaluate import evaluate
 from steps.ingest import ingest, versions
+from steps.pool import pool
 from steps.promote import promote
 from steps.resize import resize
 from steps.train import train
@@ -31,7 +32,7 @@ def fer_training() -> None:
     samples, _ = validate(ingest_this(params.dataset), params.validation, params.dataset)
     faces = crop_faces(samples, params.faces)
 
-    # ---- one branch an architecture; faces of one size are made once
+    # ---- one branch an architecture, in folds one a fold; faces of one size are made once
     sizes = {architecture.input: None for architecture in params.architectures.values()}
     resized = {size: resize(faces, size, id=f"resize_{size.side}x{size.channels}") for size in sizes}
     models, evaluations = [], []
@@ -40,12 +41,17 @@ def fer_training() -> None:
         policy = augment(
             batch, architecture.augmentation, architecture.input, architecture.training.seed, id=f"augment_{name}"
         )
-        model = train(name, architecture, batch, policy, id=f"train_{name}")
-        models.append(model)
-        evaluations.append(evaluate(model, batch, id=f"evaluate_{name}"))
+        if folds := range(params.dataset.folds):
+            trained = [train(name, architecture, batch, policy, fold, id=f"train_{name}_fold_{fold}") for fold in folds]
+            scored = [evaluate(trained[fold], batch, fold, id=f"evaluate_{name}_fold_{fold}") for fold in folds]
+            models.append(trained[0])  # of the folds, the first is the one that may be promoted
+            evaluations.append(pool(scored, id=f"pool_{name}"))
+        else:
+            models.append(train(name, architecture, batch, policy, id=f"train_{name}"))
+            evaluations.append(evaluate(models[-1], batch, id=f"evaluate_{name}"))
 
     # ---- the choice
-    promote(compare(evaluations, params.promotion), models, faces, params.promotion)
+    promote(compare(evaluations, params.promotion), evaluations, models, faces, params.promotion)
 
 
 def load_params() -> Params:

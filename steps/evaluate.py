@@ -11,9 +11,9 @@ from steps._caching import following
 
 
 @step(cache_policy=following("ferline.evaluation", "ferline.models"))
-def evaluate(model: TrainedModel, faces: FaceSet) -> Evaluation:
+def evaluate(model: TrainedModel, faces: FaceSet, fold: int | None = None) -> Evaluation:
     """Score the model on validation and test, and complete its row in MLflow."""
-    evaluation = score(model, faces)
+    evaluation = score(model, faces.fold(fold))
     run = get_step_context().pipeline_run
-    rows.log_evaluation(rows.parent(str(run.id), run.name), evaluation, model)
+    rows.log_evaluation(rows.parent(str(run.id), run.name), evaluation, model, fold)
     return evaluation

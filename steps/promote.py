@@ -2,6 +2,7 @@
 
 from zenml import get_step_context, step
 
+from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.leaderboard import Leaderboard
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
@@ -12,10 +13,17 @@ from ferline.tracking.promotion import promote as decide
 
 
 @step(enable_cache=False)  # the champion to beat is in the registry, which no cache key knows
-def promote(leaderboard: Leaderboard, models: list[TrainedModel], faces: FaceSet, params: PromotionParams) -> Promotion:
+def promote(
+    leaderboard: Leaderboard,
+    evaluations: list[Evaluation],
+    models: list[TrainedModel],
+    faces: FaceSet,
+    params: PromotionParams,
+) -> Promotion:
     """Hold the best model against the gates and the champion, and register it when it wins."""
     run = get_step_context().pipeline_run
     parent = rows.parent(str(run.id), run.name)
+    rows.complete(parent, evaluations)
     rows.log_leaderboard(parent, leaderboard)
     lineage = {"zenml.pipeline_run": str(run.id), "mlflow.parent_run": parent, **store.code_version()}
     promotion = decide(leaderboard, models, faces, params, lineage)

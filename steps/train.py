@@ -19,21 +19,25 @@ from steps._caching import following
 
 
 @step(cache_policy=following("ferline.training", "ferline.models"))
-def train(name: str, architecture: ArchitectureParams, faces: FaceSet, policy: AugmentationPolicy) -> TrainedModel:
+def train(
+    name: str, architecture: ArchitectureParams, faces: FaceSet, policy: AugmentationPolicy, fold: int | None = None
+) -> TrainedModel:
     """Train one architecture; its curves are in MLflow while it runs, and a killed training goes on where it was."""
     run = get_step_context().pipeline_run
-    row, _ = rows.row(rows.parent(str(run.id), run.name), name)
-    card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
-    rows.log_parameters(row, {**asdict(architecture), "dataset": card["dataset"]})
+    row, _ = rows.row(rows.parent(str(run.id), run.name), name, fold)
+    card = {**faces.origin, "fold": fold, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
+    rows.log_parameters(row, {**asdict(architecture), "dataset": card["dataset"], "fold": fold})
     log_metadata({"mlflow_run_id": row, "mlflow_tracking_uri": rows.active()})
+
+    title = name if fold is None else f"{name} fold {fold + 1}/{faces.folds}"
 
     def show(record: dict[str, Any]) -> None:
         rows.log_epoch(row, record)
         told = "  ".join(f"{key} {value:.4g}" for key, value in record.items() if key != "epoch")
-        print(f"{name}  epoch {record['epoch']}/{architecture.training.epochs}  {told}", flush=True)
+        print(f"{title}  epoch {record['epoch']}/{architecture.training.epochs}  {told}", flush=True)
 
     checkpoints = _state_of(name, architecture, card)
-    return fit(name, architecture, faces, policy, card=card, checkpoints=checkpoints, on_epoch=show)
+    return fit(name, architecture, faces.fold(fold), policy, card=card, checkpoints=checkpoints, on_epoch=show)
 
 
 def _state_of(name: str, architecture: ArchitectureParams, card: dict[str, Any]) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ferline.emotions import EMOTIONS, KNOWN, in_order
 from ferline.errors import FerlineError
 
 
@@ -21,20 +22,54 @@ def _share(key: str, value: float) -> None:
     _require(0 <= value <= 1, key, value, "a share from 0 to 1")
 
 
+PROTOCOLS = ("official", "random", "subject", "sequence")
+PAPERS = ("resnet50_gru", "cnn_lstm", "cnn_lstm_svm", "resnet50_resnet34", "resnet50_transfer")
+
+
 @dataclass(frozen=True)
 class DatasetParams:
-    """Which raw set, and how it is split."""
+    """Which raw set, which of its emotions, and how it is split (ferline.datasets.protocols says how each is)."""
 
     name: str
-    protocol: Literal["official", "random", "subject"] = "official"
+    protocol: str = "official"
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    folds: int = 0
     seed: int = 0
+    emotions: tuple[str, ...] = EMOTIONS
+    labels: Literal["majority", "plurality", "own"] = "majority"
+    fraction: float = 1.0
 
     def __post_init__(self) -> None:
         _require(bool(self.name) and "/" not in self.name, "name", self.name, "the name of a set under data/raw/")
+        kind, _, rest = self.protocol.partition(":")
+        known = self.protocol in PROTOCOLS or (kind == "paper" and rest in PAPERS) or (kind == "column" and bool(rest))
+        allowed = f"{', '.join(PROTOCOLS)}, column:NAME or paper:KEY, KEY being one of {', '.join(PAPERS)}"
+        _require(known, "protocol", self.protocol, allowed)
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
         ok = all(s > 0 for s in self.shares) and abs(sum(self.shares) - 1) < 1e-9
         _require(ok, "shares", self.shares, "three shares above 0 (train, validation, test) that sum to 1")
+        _require(self.folds == 0 or self.folds >= 3, "folds", self.folds, "0 (one split) or 3 and more")
+        foldable = self.folds == 0 or self.protocol in ("random", "subject", "sequence")
+        _require(
+            foldable, "folds", self.folds, f"0 with protocol: {self.protocol}; random, subject and sequence have folds"
+        )
+        _require(0 < self.fraction <= 1, "fraction", self.fraction, "a share of the images above 0, at most 1")
+        ordered = in_order(self.emotions)
+        ok = len(ordered) == len(self.emotions) >= 2
+        _require(ok, "emotions", list(self.emotions), f"two or more of {', '.join(KNOWN)}, each once")
+        object.__setattr__(self, "emotions", ordered)
+
+
+@dataclass(frozen=True)
+class LeakageParams:
+    """What is done about images that stand on two sides of the split (ferline.datasets.audit says how they are found).
+
+    `drop` sets the copy aside that has less right to stay: training's before validation's before test's.
+    """
+
+    exact: Literal["report", "drop", "fail"] = "drop"
+    near: Literal["report", "drop", "fail"] = "report"
+    conflicts: Literal["report", "drop", "fail"] = "report"
 
 
 @dataclass(frozen=True)
@@ -45,7 +80,7 @@ class ValidationParams:
     min_side: int = 32
     max_side: int = 8192
     max_bad_share: float = 0.02
-    cross_split_duplicates: Literal["fail", "drop", "report"] = "fail"
+    leakage: LeakageParams = field(default_factory=LeakageParams)
 
     def __post_init__(self) -> None:
         _require(self.min_per_class >= 1, "min_per_class", self.min_per_class, "a whole number of at least 1")
@@ -57,7 +92,7 @@ class ValidationParams:
 class FaceParams:
     """Haar detection, levelling and cropping."""
 
-    detect: bool = True
+    detect: Literal["auto", True, False] = "auto"
     side: int = 96
     colour: Literal["rgb", "grey"] = "rgb"
     detection_side: int = 240
@@ -134,6 +169,7 @@ class TrainingParams:
     weight_decay: float = 0.0
     l2: float = 0.0
     label_smoothing: float = 0.0
+    targets: Literal["label", "votes"] = "label"
     class_weights: Literal["none", "balanced"] = "none"
     schedule: Literal["constant", "plateau", "cosine", "step"] = "constant"
     warmup_epochs: int = 0

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ferline.artifact import staging
+from ferline.artifact import staging, write_json
 from ferline.faces.faceset import TABLE_COLUMNS, FaceSet, ImageWriter
 
 
@@ -46,6 +46,7 @@ def drawn_faces(tmp_path: Path) -> Callable[..., FaceSet]:
                 for label in labels:
                     writer.append(drawn_face(label, side, channels, random)[None])
             table.to_parquet(folder / "faces.parquet", index=False)
+            write_json(folder / "origin.json", {})
         return FaceSet(tmp_path / f"faces-{side}-{channels}-{len(labels)}")
 
     return make

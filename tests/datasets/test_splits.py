@@ -12,10 +12,15 @@ import pytest
 from ferline.datasets.ingest import ingest
 from ferline.datasets.raw import RawSet
 from ferline.datasets.samples import SPLITS, Samples
-from ferline.datasets.splits import assign, leaks
+from ferline.datasets import protocols
+from ferline.datasets.splits import leaks
 from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.params import DatasetParams
+
+def assign(table: pd.DataFrame, params: DatasetParams) -> pd.Series:
+    return protocols.assign(table, params).split
+
 
 MakeRows = Callable[..., list[dict[str, Any]]]
 MakeSamples = Callable[..., Samples]
@@ -136,7 +141,7 @@ def test_subject_puts_somebody_in_every_split_even_of_three_persons() -> None:
 
 
 def test_subject_needs_three_persons() -> None:
-    with pytest.raises(FerlineError, match=r"needs 3 persons or more.*found 2"):
+    with pytest.raises(FerlineError, match=r"needs 3 subjects or more.*found 2"):
         assign(people(2), DatasetParams("x", protocol="subject"))
 
 
@@ -164,8 +169,10 @@ def test_ingest_links_the_shards_and_says_where_it_all_came_from(
     shard = "shard-00001.parquet"
     assert (samples.folder / "shards" / shard).samefile(tmp_path / "data" / "raw" / "tiny" / shard)
     raw = RawSet(tmp_path / "data" / "raw" / "tiny")
-    dataset = {"name": "tiny", "protocol": "random", "shares": [0.8, 0.1, 0.1], "seed": 3}
-    assert samples.origin == {"dataset": dataset, "raw_digest": raw.digest}
+    dataset = {"name": "tiny", "protocol": "random", "shares": [0.8, 0.1, 0.1], "folds": 0, "seed": 3}
+    dataset |= {"emotions": list(EMOTIONS), "labels": "majority", "fraction": 1.0}
+    said = {"cropped": False, "left_out": {}, "split_note": None}
+    assert samples.origin == {"dataset": dataset, "raw_digest": raw.digest, **said}
     again = ingest(tmp_path, DatasetParams("tiny", protocol="random", seed=3))
     assert again.digest == samples.digest
     assert ingest(tmp_path, DatasetParams("tiny", protocol="random", seed=4)).digest != samples.digest

@@ -9,7 +9,7 @@ import torch
 
 from ferline.artifact import staging, write_json
 from ferline.emotions import EMOTIONS
-from ferline.evaluation.evaluate import PROBABILITIES, Evaluation
+from ferline.evaluation.evaluate import Evaluation, probability_columns
 from ferline.evaluation.metrics import score
 from ferline.faces.faceset import TABLE_COLUMNS, FaceSet, ImageWriter
 from ferline.models.registry import create
@@ -40,6 +40,7 @@ def make_faces(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FaceSe
             with ImageWriter(folder, count, side, channels) as writer:
                 writer.append(images)
             table.to_parquet(folder / "faces.parquet", index=False)
+            write_json(folder / "origin.json", {})
         return FaceSet(target)
 
     return make
@@ -60,6 +61,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Traine
             "architecture": name,
             "preprocessing": {},
             "data_digest": data_digest,
+            "protocol": "subject",
             "augmentation_digest": "a" * 64,
             "dataset": {"name": "blurred noise", "protocol": "official"},
             "training": {"epochs": 2},
@@ -104,11 +106,12 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
             table = pd.DataFrame({"id": [f"{prefix}-{split}-{number:03}" for number in range(70)], "split": split})
             table["label"], table["predicted"] = labels, predicted
             table["confidence"] = probabilities.max(axis=1)
-            tables.append(table.join(pd.DataFrame(probabilities, columns=PROBABILITIES)))
+            tables.append(table.join(pd.DataFrame(probabilities, columns=probability_columns(EMOTIONS))))
         content = {
             "architecture": name,
             "model_digest": f"digest of {name}",
             "data_digest": data_digest,
+            "protocol": "subject",
             "parameters": parameters,
             "size_bytes": size_bytes,
             "best_epoch": 3,
@@ -117,6 +120,7 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
         target = tmp_path_factory.mktemp("evaluation") / name
         with staging(target) as folder:
             write_json(folder / "evaluation.json", content)
+            write_json(folder / "model.json", {"emotions": list(EMOTIONS)})
             write_json(folder / "latency.json", {"median_ms": 1.5})
             pd.concat(tables, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
         return Evaluation(target)

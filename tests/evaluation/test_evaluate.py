@@ -9,12 +9,14 @@ from PIL import Image
 from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.evaluation import latency
-from ferline.evaluation.evaluate import PROBABILITIES, SHOWN, Evaluation, evaluate, most_confident
+from ferline.evaluation.evaluate import SHOWN, Evaluation, evaluate, most_confident, probability_columns
 from ferline.evaluation.metrics import score
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
 
 PICTURES = ["confusion_test.png", "confusion_validation.png", "curves.png", "right.png", "wrong.png"]
+
+COLUMNS = probability_columns(EMOTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +64,11 @@ def test_scores_are_those_of_the_models_own_predictions(evaluation, model, faces
 
 def test_the_numbers_can_be_made_again_from_the_predictions(evaluation):
     table = evaluation.predictions
-    assert list(table.columns) == ["id", "split", "label", "predicted", "confidence", *PROBABILITIES]
+    assert list(table.columns) == ["id", "split", "label", "predicted", "confidence", *COLUMNS]
     assert not (table["split"] == "train").any()
-    assert (table["confidence"] == table[PROBABILITIES].max(axis=1)).all()
+    assert (table["confidence"] == table[COLUMNS].max(axis=1)).all()
     for split, part in table.groupby("split"):
-        assert score(part["label"].to_numpy(), part[PROBABILITIES].to_numpy()) == evaluation.scores(str(split))
+        assert score(part["label"].to_numpy(), part[COLUMNS].to_numpy()) == evaluation.scores(str(split))
 
 
 def test_files_are_strict_json(evaluation):

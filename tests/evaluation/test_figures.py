@@ -36,11 +36,11 @@ BOARD = [board_row("first", 0.7), board_row("second", 0.6)]
 
 def draw_all() -> dict[str, Figure]:
     return {
-        "confusion": figures.confusion(COUNTS, "m on test"),
+        "confusion": figures.confusion(COUNTS, EMOTIONS, "m on test"),
         "curves": figures.curves(HISTORY, "m", best_epoch=9),
         "grid": figures.grid(FACES, [f"sad → {EMOTIONS[number % 7]}" for number in range(9)], "m on test"),
         "comparison": figures.comparison(BOARD, "2 models"),
-        "confusions": figures.confusions({"first": COUNTS, "second": COUNTS}, "2 models"),
+        "confusions": figures.confusions({"first": COUNTS, "second": COUNTS}, EMOTIONS, "2 models"),
     }
 
 
@@ -73,11 +73,11 @@ def test_equal_numbers_give_equal_bytes_even_when_drawn_side_by_side():
 def test_one_count_more_is_another_picture():
     more = [list(row) for row in COUNTS]
     more[2][5] += 1
-    assert png(figures.confusion(more, "t")) != png(figures.confusion(COUNTS, "t"))
+    assert png(figures.confusion(more, EMOTIONS, "t")) != png(figures.confusion(COUNTS, EMOTIONS, "t"))
 
 
 def test_confusion_says_counts_and_percentages():
-    drawn = figures.confusion((30 * np.eye(7, dtype=int)).tolist(), "t")
+    drawn = figures.confusion((30 * np.eye(7, dtype=int)).tolist(), EMOTIONS, "t")
     counts, shares = ({text.get_text() for text in axes.texts} for axes in drawn.axes)
     assert counts == {"30", "0"}
     assert shares == {"100.0", "0.0"}
@@ -89,7 +89,7 @@ def test_confusion_says_counts_and_percentages():
 def test_an_emotion_without_faces_gets_dashes_not_zeros():
     counts = [list(row) for row in COUNTS]
     counts[1] = [0] * 7
-    drawn = figures.confusion(counts, "t")
+    drawn = figures.confusion(counts, EMOTIONS, "t")
     assert [text.get_text() for text in drawn.axes[1].texts[7:14]] == ["–"] * 7
     assert pixels(drawn).std() > 10
 
@@ -154,7 +154,7 @@ def test_drawing_never_loads_pyplot():
 
 
 def test_save_writes_a_png(tmp_path: Path):
-    figures.save(figures.confusion(COUNTS, "t"), tmp_path / "c.png")
+    figures.save(figures.confusion(COUNTS, EMOTIONS, "t"), tmp_path / "c.png")
     with Image.open(tmp_path / "c.png") as picture:
         assert picture.format == "PNG"
         assert picture.width > picture.height

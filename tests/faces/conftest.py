@@ -40,6 +40,7 @@ def make_samples(tmp_path: Path) -> Callable[..., Samples]:
                 "split": ("train", "validation", "test")[number % 3],
                 "source": f"pictures/{number}.png",
                 "sha256": hashlib.sha256(image).hexdigest(),
+                "attributes": None,
             }
             rows.append({**row, "shard": f"{number // 3:04d}.parquet", "row": number % 3})
         for shard, part in pd.DataFrame(rows, dtype=object).groupby("shard"):

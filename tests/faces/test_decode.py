@@ -52,6 +52,7 @@ FILES = {
     "lossless webp": lambda: encoded(picture(), "WEBP", lossless=True),
     "tiff": lambda: encoded(picture(), "TIFF"),
     "lzw tiff": lambda: encoded(picture(), "TIFF", compression="tiff_lzw"),
+    "pgm": lambda: encoded(picture().convert("L"), "PPM"),
 }
 
 
@@ -169,3 +170,27 @@ def test_opencv_prints_nothing_of_its_own_about_a_truncated_file(capfd: pytest.C
         with pytest.raises(UnreadableImage):
             decode(data[: len(data) // 2])
     assert capfd.readouterr().err == ""
+
+
+def pgm(header: bytes, pixels: np.ndarray) -> bytes:
+    return header + pixels.tobytes()
+
+
+def test_a_pgm_gives_back_its_very_pixels_with_a_comment_in_its_header_too() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 40), dtype=np.uint8)
+    for header in (b"P5\n40 48\n255\n", b"P5\n# made by hand\n40 48\n255\n", b"P5 40 48 255\n"):
+        assert size_of(pgm(header, pixels)) == (40, 48)
+        np.testing.assert_array_equal(decode(pgm(header, pixels)), np.repeat(pixels[:, :, None], 3, axis=2))
+
+
+def test_a_pgm_that_ends_too_soon_is_refused() -> None:
+    data = pgm(b"P5\n40 48\n255\n", np.zeros((48, 40), np.uint8))
+    with pytest.raises(UnreadableImage, match="truncated or damaged: the header reads 40 x 48"):
+        decode(data[:-1])
+    with pytest.raises(UnreadableImage, match="PGM: no width and height"):
+        size_of(data[:5])
+
+
+def test_a_pgm_header_of_blanks_is_refused_without_trying_every_way_to_read_them() -> None:
+    with pytest.raises(UnreadableImage, match="PGM: no width and height"):
+        size_of(b"P5" + b" " * 200_000)

@@ -15,6 +15,7 @@ from ferline.tracking.results import champion_card, champion_text, export, lates
 
 ROW = {
     "architecture": "new",
+    "protocol": "subject",
     "model_digest": "n" * 64,
     "latency_ms": 10.0,
     "test": {"macro_f1": 0.8, "accuracy": 0.7, "min_class_recall": 0.5},

@@ -1,6 +1,6 @@
 """Refuses, before any training, an augmentation policy that makes no sense for the faces it is meant for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ferline.augment.geometry import COLUMNS, matrices
-from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 from ferline.params import AugmentationParams
@@ -28,7 +27,7 @@ def check(params: AugmentationParams, faces: FaceSet) -> None:
             f"{faces.folder}: none of the {len(faces)} faces is in the training split, so there is nothing to augment. "
             "Give the data a train split (dataset.protocol and dataset.shares in params.yaml)"
         )
-    problems = [*_balance(params, labels), *_size(params, faces.side), *_uprightness(params)]
+    problems = [*_balance(params, labels, faces.emotions), *_size(params, faces.side), *_uprightness(params)]
     problems += [*_frame(params), *_light(params), *_erasing(params, faces.side)]
     if problems:
         raise FerlineError("\n".join(f"augmentation.{problem}" for problem in problems))
@@ -50,15 +49,15 @@ def worst_visible_share(params: AugmentationParams) -> float:
     return float(inside.mean(axis=1).min())
 
 
-def _balance(params: AugmentationParams, labels: np.ndarray) -> Iterator[str]:
+def _balance(params: AugmentationParams, labels: np.ndarray, emotions: Sequence[str]) -> Iterator[str]:
     if params.balance != "oversample":
         return
-    counts = np.bincount(labels, minlength=len(EMOTIONS))
-    if missing := [name for name, count in zip(EMOTIONS, counts, strict=True) if not count]:
+    counts = np.bincount(labels, minlength=len(emotions))
+    if missing := [name for name, count in zip(emotions, counts, strict=True) if not count]:
         yield (
             f"balance: oversample has no training image of {', '.join(missing)} to repeat; add images, or write none"
         )
-    for name, count in zip(EMOTIONS, counts, strict=True):
+    for name, count in zip(emotions, counts, strict=True):
         if count and counts.max() > MAX_REPEATS * count:
             yield (
                 f"balance: oversample would show each of {count} images of {name} {counts.max() / count:.0f} times an "

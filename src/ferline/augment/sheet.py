@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from ferline.augment.batch import Augmenter
-from ferline.emotions import EMOTIONS
 from ferline.faces.faceset import FaceSet
 from ferline.params import AugmentationParams, InputParams
 from ferline.sheet import contact_sheet
@@ -20,7 +19,7 @@ def policy_sheet(params: AugmentationParams, faces: FaceSet, input: InputParams,
     originals = np.stack([faces.images[row] for row in chosen])
     versions = _versions(params, originals, input, seed)
     cells = [[original, *row] for original, row in zip(originals, versions.swapaxes(0, 1), strict=True)]
-    titles = [EMOTIONS[label] for label in faces.labels[chosen]]
+    titles = [faces.emotions[label] for label in faces.labels[chosen]]
     heads = ["face", *(f"draw {i + 1}" for i in range(VERSIONS))]
     return contact_sheet(cells, titles, heads)
 

@@ -8,15 +8,20 @@ from typing import Any, Literal
 import pandas as pd
 
 from ferline.datasets.samples import INDEX_COLUMNS, SPLITS
-from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
-from ferline.params import DatasetParams, ValidationParams
+from ferline.params import DatasetParams, LeakageParams, ValidationParams
 
 # It logs hundreds of lines as it is imported, and every metric's shortcomings, all of which are in the result too.
 logging.getLogger("great_expectations").setLevel(logging.ERROR)
 
 # What happens when an expectation is not met: the run stops, the rows are set aside, or the page says so and no more.
 Consequence = Literal["stops", "sets aside", "reports"]
+# What validation.leakage is about, by its keys.
+LEAKS = {
+    "exact": "No picture is on two sides, pixel for pixel the same",
+    "near": "No picture is on two sides, nearly the same",
+    "conflicts": "No picture has two labels",
+}
 _SEVERITY = {"stops": "critical", "sets aside": "warning", "reports": "info"}
 
 
@@ -78,7 +83,7 @@ def of_the_table() -> list[Any]:
     return [gxe.ExpectTableColumnsToMatchSet(column_set=INDEX_COLUMNS, exact_match=False, **_says(words, "stops"))]
 
 
-def of_every_image(params: ValidationParams) -> list[Any]:
+def of_every_image(params: ValidationParams, emotions: Sequence[str]) -> list[Any]:
     from great_expectations import expectations as gxe
 
     low, high = params.min_side, params.max_side
@@ -107,8 +112,8 @@ def of_every_image(params: ValidationParams) -> list[Any]:
         gxe.ExpectColumnValuesToNotBeNull(column="label", **_says("Every image has a label", aside, "no label")),
         gxe.ExpectColumnValuesToBeInSet(
             column="label",
-            value_set=EMOTIONS,
-            **_says(f"Every label is one of {', '.join(EMOTIONS)}", aside, "unknown label"),
+            value_set=list(emotions),
+            **_says(f"Every label is one of {', '.join(emotions)}", aside, "unknown label"),
         ),
     ]
 
@@ -120,25 +125,23 @@ def of_what_is_set_aside(params: ValidationParams) -> list[Any]:
     return [gxe.ExpectColumnMeanToBeBetween(column="bad", max_value=params.max_bad_share, **_says(words, "stops"))]
 
 
-def of_the_set(params: ValidationParams, dataset: DatasetParams) -> list[Any]:
+def of_the_set(policy: LeakageParams, dataset: DatasetParams) -> list[Any]:
     from great_expectations import expectations as gxe
 
-    by_subject = dataset.protocol == "subject"
-    copies: Consequence = "reports" if params.cross_split_duplicates == "report" else "stops"
     expected = [
         gxe.ExpectColumnValuesToBeNull(
             column="votes_problem", **_says("Votes are 0 or more, one an emotion, and sum to more than 0", "stops")
         ),
-        gxe.ExpectColumnValuesToBeNull(
-            column="copied_in", **_says("No image is in two splits, byte for byte the same", copies)
-        ),
-        gxe.ExpectColumnValuesToBeNull(
-            column="subject_in", **_says("No person is in two splits", "stops" if by_subject else "reports")
-        ),
     ]
-    if by_subject:
-        words = "Every image has a subject, as dataset.protocol: subject needs"
-        expected.append(gxe.ExpectColumnValuesToNotBeNull(column="subject", **_says(words, "stops")))
+    for key, words in LEAKS.items():
+        left: Consequence = "stops" if getattr(policy, key) == "fail" else "reports"
+        expected.append(gxe.ExpectColumnValuesToBeNull(column=key, **_says(words, left)))
+    for column, words in (("subject", "No person is on two sides"), ("sequence", "No video is on two sides")):
+        promised: Consequence = "stops" if dataset.protocol == column else "reports"
+        expected.append(gxe.ExpectColumnValuesToBeNull(column=f"{column}_in", **_says(words, promised)))
+        if promised == "stops":
+            named = f"Every image has a {column}, as dataset.protocol: {column} needs"
+            expected.append(gxe.ExpectColumnValuesToNotBeNull(column=column, **_says(named, "stops")))
     return expected
 
 

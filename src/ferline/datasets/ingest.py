@@ -1,13 +1,15 @@
-"""From a raw set under data/raw/ to Samples: its bytes verified, its images split."""
+"""From a raw set under data/raw/ to Samples: its bytes verified, its labels decided, its images split."""
 
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
+from ferline.datasets.labels import labelled
+from ferline.datasets.protocols import assign
 from ferline.datasets.raw import RawSet
 from ferline.datasets.samples import Samples
-from ferline.datasets.splits import assign
+from ferline.datasets.splits import a_part
 from ferline.errors import FerlineError
 from ferline.params import DatasetParams
 
@@ -19,8 +21,23 @@ def ingest(root: Path, params: DatasetParams, target: Path | None = None) -> Sam
     if not len(table):
         raise FerlineError(f"{raw.folder}: holds no images; add some before anything is trained on it")
     _require_unique_ids(table, raw.folder)
-    table["split"] = assign(table, params)
-    return Samples.write(table, raw.folder, target, origin={"dataset": asdict(params), "raw_digest": raw.digest})
+    table, left_out = labelled(table, params)
+    _require_some(table, left_out, params)
+    if params.fraction < 1:
+        table = table[a_part(table, params.fraction, params.seed)].reset_index(drop=True)
+    split, fold, note = assign(table, params)
+    table = table.assign(split=split) if fold is None else table.assign(split=split, fold=fold)
+    origin = {"dataset": asdict(params), "raw_digest": raw.digest, "cropped": raw.card.get("cropped", False)}
+    return Samples.write(table, raw.folder, target, origin | {"left_out": left_out, "split_note": note})
+
+
+def _require_some(table: pd.DataFrame, left_out: dict[str, int], params: DatasetParams) -> None:
+    if table.empty:
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        raise FerlineError(
+            f"dataset: nothing of {params.name!r} is left by labels: {params.labels} and "
+            f"emotions: [{', '.join(params.emotions)}] ({counts})"
+        )
 
 
 def require_set(root: Path, params: DatasetParams) -> RawSet:

@@ -10,21 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ferline.artifact import Artifact, link_or_copy, staging, write_json
+from ferline.emotions import EMOTIONS
 
 SPLITS = ("train", "validation", "test")
 
-# A shard holds all of these; the index of a Samples holds all but the image, plus `shard` and `row`.
+# A shard holds all of these; the index of a Samples holds all but the image, plus `shard` and `row`, and `fold` where
+# the protocol has folds.
 SHARD_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
         pa.field("image", pa.binary(), nullable=False),  # the encoded bytes exactly as found
         pa.field("label", pa.string()),  # an emotion's name; anything else goes to quarantine
-        pa.field("votes", pa.list_(pa.float32())),  # one a class, or null
+        # in a raw set one number for each of emotions.VOTES, in Samples the share of each class; or null
+        pa.field("votes", pa.list_(pa.float32())),
         pa.field("subject", pa.string()),
         pa.field("sequence", pa.string()),
         pa.field("split", pa.string()),  # the set's own split, or null
         pa.field("source", pa.string()),  # where the image was found
         pa.field("sha256", pa.string(), nullable=False),  # of the image bytes
+        pa.field("attributes", pa.string()),  # whatever else the set says of the image: a JSON object, or null
     ]
 )
 INDEX_COLUMNS = [name for name in SHARD_SCHEMA.names if name != "image"] + ["shard", "row"]
@@ -43,6 +47,11 @@ class Samples(Artifact):
     @cached_property
     def origin(self) -> dict[str, Any]:
         return dict(self.read_json("origin.json"))
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The classes; an image of any other is no part of the set."""
+        return tuple(self.origin.get("dataset", {}).get("emotions", EMOTIONS))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -71,7 +80,8 @@ class Samples(Artifact):
         cls, table: pd.DataFrame, shards: Path, target: Path | None = None, origin: dict[str, Any] | None = None
     ) -> "Samples":
         """Seal `table` (INDEX_COLUMNS) with links to the shard files in the folder `shards` that it refers to."""
-        table = table[INDEX_COLUMNS].sort_values(["shard", "row"], ignore_index=True)
+        columns = [*INDEX_COLUMNS, *(["fold"] if "fold" in table else [])]
+        table = table[columns].sort_values(["shard", "row"], ignore_index=True)
         with staging(target) as folder:
             table.to_parquet(folder / "index.parquet", index=False)
             write_json(folder / "origin.json", origin or {})

@@ -16,7 +16,8 @@ ROW_GROUP_ROWS = 512
 ROW_GROUP_BYTES = 16 << 20
 SHARD_BYTES = 64 << 20
 
-_LEAVES = ["id", "image", "label", "votes.list.element", "subject", "sequence", "split", "source", "sha256"]
+_LEAVES = [name if name != "votes" else "votes.list.element" for name in SHARD_SCHEMA.names]
+_LATER = {"attributes"}  # columns that shards of an earlier day do not have
 # What other writers make of the same column: pandas and polars prefer the large types, an all-null column has no type.
 _ALSO = {
     pa.string(): (pa.large_string(), pa.string_view()),
@@ -84,10 +85,15 @@ def read_index(path: Path) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise FerlineError(f"{path}: not a readable Parquet file ({error})") from None
     found = file.schema_arrow
+    later = [field for field in SHARD_SCHEMA if field.name in _LATER - set(found.names)]
     for field in SHARD_SCHEMA:
-        _check_column(path, field, found)
+        if field not in later:
+            _check_column(path, field, found)
     wanted = pa.schema([field for field in SHARD_SCHEMA if field.name != "image"])
-    table = file.read(columns=wanted.names).select(wanted.names)
+    table = file.read(columns=[name for name in wanted.names if name in found.names])
+    for field in later:
+        table = table.append_column(field, pa.nulls(len(table), field.type))
+    table = table.select(wanted.names)
     for field in wanted:
         if not field.nullable and (missing := table[field.name].null_count):
             raise FerlineError(f"{path}: column {field.name!r} is empty in {missing:,} of {len(table):,} rows")

@@ -6,11 +6,14 @@ import pandas as pd
 
 from ferline.artifact import link_or_copy, staging
 from ferline.datasets import expectations, inspection
+from ferline.datasets.audit.audit import audit
+from ferline.datasets.audit.picture import Pictures
+from ferline.datasets.audit.policy import consequences
 from ferline.datasets.expectations import Finding, text_of
 from ferline.datasets.samples import Samples
-from ferline.datasets.validation_report import Review, ValidationReport
+from ferline.datasets.validation_report import Leakage, Review, ValidationReport
 from ferline.errors import FerlineError
-from ferline.params import DatasetParams, ValidationParams
+from ferline.params import DatasetParams, LeakageParams, ValidationParams
 
 _NAMES = ["row", "id", "source"]
 
@@ -38,9 +41,10 @@ def _review(samples: Samples, params: ValidationParams, dataset: DatasetParams) 
     review.findings += expectations.run("The table", samples.table, expectations.of_the_table())
     if review.stops:
         return review
-    table = inspection.inspect(samples, params.max_side)
+    table, pictures = inspection.inspect(samples, params.max_side)
     _review_images(review, table)
-    _review_set(review, table.drop(index=table.index[list(review.reasons)]))
+    good = ~table.index.isin(table.index[list(review.reasons)])
+    _review_set(review, table[good], pictures.take(good))
     return review
 
 
@@ -48,7 +52,9 @@ def _review_images(review: Review, table: pd.DataFrame) -> None:
     """Each row by itself: what is bad is set aside."""
     columns = ["id", "source", "label", "split", "problem", "shorter", "longer", "wrong_bytes"]
     frame = table[columns].assign(row=range(len(table)))
-    found = expectations.run("Every image", frame, expectations.of_every_image(review.params), _NAMES)
+    found = expectations.run(
+        "Every image", frame, expectations.of_every_image(review.params, review.dataset.emotions), _NAMES
+    )
     for finding in found:
         if finding.consequence == "sets aside":
             for row in finding.rows:
@@ -58,31 +64,40 @@ def _review_images(review: Review, table: pd.DataFrame) -> None:
     review.findings += found + share
 
 
-def _review_set(review: Review, table: pd.DataFrame) -> None:
-    """The rows that are left, as a set."""
-    copied = inspection.copies_elsewhere(table)
-    if review.params.cross_split_duplicates == "drop":
-        behind = copied.dropna()
-        review.copies = {row: f"exact copy of an image in {behind[row]}" for row in behind.index}
-        table = table[copied.isna()]
-        copied = copied[copied.isna()]
+def _review_set(review: Review, table: pd.DataFrame, pictures: Pictures) -> None:
+    """The rows that are left, as a set: who and what stands on two sides of the split."""
+    policy = _policy(review)
+    sides = table.assign(split=inspection.sides_of(table))
+    found = audit(sides, pictures)
+    made = consequences(found, policy)
+    review.leakage = Leakage(found, sides, pictures)
+    review.copies = made.drops
+    table = table.drop(index=list(made.drops))
+    classes = len(review.dataset.emotions)
     frame = pd.DataFrame(
         {
             "row": table.index,
             "id": table["id"],
             "source": table["source"],
-            "subject": table["subject"].where(table["subject"] != "", None),
-            "subject_in": inspection.subjects_elsewhere(table),
-            "copied_in": copied,
-            "votes_problem": table["votes"].map(inspection.votes_problem),
+            "votes_problem": table["votes"].map(lambda votes: inspection.votes_problem(votes, classes)),
         }
+        | {key: table.index.to_series().map(made.stays[key]) for key in expectations.LEAKS}
+        | {column: table[column].where(table[column] != "", None) for column in ("subject", "sequence")}
+        | {f"{column}_in": inspection.elsewhere(table, column) for column in ("subject", "sequence")}
     )
-    expected = expectations.of_the_set(review.params, review.dataset)
+    expected = expectations.of_the_set(policy, review.dataset)
     review.findings += expectations.run("The set that goes on", frame, expected, _NAMES)
-    review.counts = inspection.counts(table)
+    review.counts = inspection.counts(table, review.dataset.emotions)
     review.findings += expectations.run(
         "Emotions and splits", review.counts.reset_index(), expectations.of_the_counts(review.params), ["label"]
     )
+
+
+def _policy(review: Review) -> LeakageParams:
+    """A paper's protocol keeps its leaks, or its table could not be compared with."""
+    if review.dataset.protocol.startswith("paper:"):
+        return LeakageParams("report", "report", "report")
+    return review.params.leakage
 
 
 def _reason(finding: Finding, value: object) -> str:

@@ -29,6 +29,7 @@ def render(
     stops: Sequence[str],
     counts: pd.DataFrame | None,
     quarantine: pd.DataFrame,
+    leakage: Sequence[str],
     findings: Sequence[Finding],
 ) -> str:
     """The whole page as HTML that needs no other file and no network; `stops` says why the run stops, if it does."""
@@ -41,6 +42,7 @@ def render(
         stops=_list(stops),
         counts=_counts(counts),
         aside=_aside(quarantine),
+        leakage=_leakage(leakage),
         suites="".join(_suite(suite, [f for f in findings if f.suite == suite]) for suite in suites),
     )
 
@@ -74,6 +76,13 @@ def _aside(quarantine: pd.DataFrame) -> str:
     all_of_them = f'<p>{len(quarantine):,} in all, listed in <a href="../quarantine.csv">quarantine.csv</a>'
     first = f"; the first {_SHOWN}:</p>" if len(quarantine) > _SHOWN else ":</p>"
     return f"{all_of_them}{first}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _leakage(lines: Sequence[str]) -> str:
+    if not lines:
+        return "<p>Not looked for: the table itself is not as it must be.</p>"
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul>{items}</ul><p><a href="leakage.html">The pictures</a></p>'
 
 
 def _suite(suite: str, findings: Sequence[Finding]) -> str:

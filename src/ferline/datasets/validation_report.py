@@ -9,11 +9,23 @@ import pandas as pd
 
 from ferline.artifact import Artifact, staging, write_json
 from ferline.datasets import validation_page
+from ferline.datasets.audit import page as audit_page
+from ferline.datasets.audit.findings import Findings
+from ferline.datasets.audit.picture import Pictures
 from ferline.datasets.expectations import Finding, text_of
 from ferline.datasets.samples import Samples
 from ferline.params import DatasetParams, ValidationParams
 
 _FIRST = 10  # rows of a failed expectation in report.json; all rows that are set aside are in quarantine.parquet
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """An audit's findings with what was audited, for its page."""
+
+    findings: Findings
+    table: pd.DataFrame
+    pictures: Pictures
 
 
 @dataclass
@@ -26,6 +38,7 @@ class Review:
     findings: list[Finding] = field(default_factory=list)
     reasons: dict[int, list[str]] = field(default_factory=dict)  # of the bad rows, which are set aside
     copies: dict[int, str] = field(default_factory=dict)  # of the good rows that are set aside for a copy elsewhere
+    leakage: Leakage | None = None  # None: it did not come to that
     counts: pd.DataFrame | None = None
 
     @property
@@ -54,8 +67,11 @@ class Review:
 
     def summary(self) -> str:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in self.reason_counts.items())
+        origin = self.samples.origin
+        left_out = "".join(f"{count:,} left out: {reason}. " for reason, count in origin.get("left_out", {}).items())
+        note = f"{origin['split_note']}. " if origin.get("split_note") else ""
         return (
-            f"{len(self.samples):,} images, split by protocol '{self.dataset.protocol}'. "
+            f"{len(self.samples):,} images, split by protocol '{self.dataset.protocol}'. {note}{left_out}"
             f"Set aside: {counts or 'nothing'}. That makes {self.bad_share:.2%} bad images; "
             f"{self.params.max_bad_share:.2%} are allowed."
         )
@@ -71,7 +87,10 @@ class Review:
 
 
 class ValidationReport(Artifact):
-    """`report.json`, `quarantine.parquet` (and .csv) of what was set aside and why, `docs/index.html` to read."""
+    """`report.json`, `quarantine.parquet` (and .csv) of what was set aside and why, `docs/index.html` to read.
+
+    `docs/leakage.html` shows the leakage audit's pictures.
+    """
 
     @property
     def decision(self) -> str:
@@ -93,13 +112,21 @@ class ValidationReport(Artifact):
     def write(cls, review: Review, target: Path | None = None) -> "ValidationReport":
         quarantine = review.quarantine()
         title = f"Validation of {review.dataset.name}"
-        page = validation_page.render(title, review.summary(), review.stops, review.counts, quarantine, review.findings)
+        told = review.leakage.findings.lines() if review.leakage else []
+        page = validation_page.render(
+            title, review.summary(), review.stops, review.counts, quarantine, told, review.findings
+        )
         with staging(target) as folder:
             write_json(folder / "report.json", _content(review))
             quarantine.to_parquet(folder / "quarantine.parquet", index=False)
             quarantine.to_csv(folder / "quarantine.csv", index=False)
             (folder / "docs").mkdir()
             (folder / "docs" / "index.html").write_text(page, encoding="utf-8")
+            if found := review.leakage:
+                pictures = audit_page.render(
+                    f"Leakage audit of {review.dataset.name}", found.findings, found.table, found.pictures
+                )
+                (folder / "docs" / "leakage.html").write_text(pictures, encoding="utf-8")
         return cls(target or folder)
 
 
@@ -116,6 +143,9 @@ def _content(review: Review) -> dict[str, Any]:
         "reasons": review.reason_counts,
         "bad_share": review.bad_share,
         "max_bad_share": review.params.max_bad_share,
+        "leakage": review.leakage.findings.figures() if review.leakage else None,
+        "left_out": review.samples.origin.get("left_out", {}),
+        "split_note": review.samples.origin.get("split_note"),
         "expectations": [_outcome(finding) for finding in review.findings],
     }
 

@@ -1,5 +1,6 @@
 """Evaluation: every number and picture of one model on the validation and test faces."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import pandas as pd
 import torch
 
 from ferline.artifact import Artifact, link_or_copy, staging, write_json
-from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.evaluation import figures, latency
 from ferline.evaluation.metrics import score
@@ -17,7 +17,6 @@ from ferline.faces.faceset import FaceSet
 from ferline.models.trained import CARD, HISTORY, WEIGHTS, TrainedModel
 
 SCORED = ("validation", "test")
-PROBABILITIES = [f"p_{emotion}" for emotion in EMOTIONS]
 CHUNK = 512  # faces read from the memory map at a time: 77 MB at 224 x 224 RGB, where a whole split may be gigabytes
 BATCH = 64
 SHOWN = 35  # faces in a grid: five of each emotion
@@ -35,7 +34,7 @@ class Evaluation(Artifact):
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """A row a face: id, split, label and predicted (indices in EMOTIONS), confidence, p_angry ... p_neutral."""
+        """A row a face: id, split, label and predicted (indices in `emotions`), confidence, p_EMOTION ..."""
         return pd.read_parquet(self.folder / "predictions.parquet")
 
     @property
@@ -45,6 +44,10 @@ class Evaluation(Artifact):
     @property
     def model_digest(self) -> str:
         return str(self.content["model_digest"])
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        return tuple(self.card["emotions"])
 
     @property
     def size_bytes(self) -> int:
@@ -71,7 +74,7 @@ class Evaluation(Artifact):
         return dict(self.content["splits"][split])
 
     def confusion(self, split: str) -> np.ndarray:
-        """Counts, int64[7,7]: a row a true emotion, a column a predicted one."""
+        """Counts, int64[emotions, emotions]: a row a true emotion, a column a predicted one."""
         return np.array(self.scores(split)["confusion"], dtype=np.int64)
 
     def summary(self) -> dict[str, Any]:
@@ -94,10 +97,11 @@ def evaluate(model: TrainedModel, faces: FaceSet, target: Path | None = None, de
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     _check_input(model, faces)
+    _check_emotions(model, faces)
     rows = {split: _rows(faces, split) for split in SCORED}
     parts = [_predict(model, faces, split, rows[split], device) for split in SCORED]
     predictions = pd.concat(parts, ignore_index=True)
-    scores = {split: _score(predictions[predictions["split"] == split]) for split in SCORED}
+    scores = {split: score_of(predictions, split, faces.emotions) for split in SCORED}
     with staging(target) as folder:
         write_json(folder / "evaluation.json", _content(model, faces, scores, device))
         for name in (CARD, HISTORY):
@@ -120,6 +124,14 @@ def _check_input(model: TrainedModel, faces: FaceSet) -> None:
         raise FerlineError(
             f"{name_of(model)} takes faces of {takes}; those of {faces.folder} are {given}. "
             f"Resize the faces to {takes} first"
+        )
+
+
+def _check_emotions(model: TrainedModel, faces: FaceSet) -> None:
+    if model.emotions != faces.emotions:
+        raise FerlineError(
+            f"{name_of(model)} tells {', '.join(model.emotions)}; those of {faces.folder} are "
+            f"{', '.join(faces.emotions)}. Train it on these emotions, or set dataset.emotions to the model's"
         )
 
 
@@ -154,11 +166,16 @@ def _predict(model: TrainedModel, faces: FaceSet, split: str, rows: np.ndarray, 
             "confidence": probabilities.max(axis=1),
         }
     )
-    return table.join(pd.DataFrame(probabilities, columns=PROBABILITIES))
+    return table.join(pd.DataFrame(probabilities, columns=probability_columns(faces.emotions)))
 
 
-def _score(predictions: pd.DataFrame) -> dict[str, Any]:
-    return score(predictions["label"].to_numpy(), predictions[PROBABILITIES].to_numpy())
+def score_of(predictions: pd.DataFrame, split: str, emotions: Sequence[str]) -> dict[str, Any]:
+    of_split = predictions[predictions["split"] == split]
+    return score(of_split["label"].to_numpy(), of_split[probability_columns(emotions)].to_numpy(), emotions)
+
+
+def probability_columns(emotions: Sequence[str]) -> list[str]:
+    return [f"p_{emotion}" for emotion in emotions]
 
 
 def _content(model: TrainedModel, faces: FaceSet, scores: dict[str, Any], device: str) -> dict[str, Any]:
@@ -190,7 +207,7 @@ def _draw(
     for split in SCORED:
         numbers = scores[split]
         title = f"{name} on {split}: {numbers['faces']:,} faces, accuracy {numbers['accuracy']:.1%}, "
-        figure = figures.confusion(numbers["confusion"], f"{title}macro-F1 {numbers['macro_f1']:.3f}")
+        figure = figures.confusion(numbers["confusion"], faces.emotions, f"{title}macro-F1 {numbers['macro_f1']:.3f}")
         figures.save(figure, folder / f"confusion_{split}.png")
     best = model.card["best_epoch"]
     title = f"{name}: weights of epoch {best} of {len(model.history)} kept"
@@ -205,7 +222,9 @@ def _grid(kind: str, name: str, test: pd.DataFrame, faces: FaceSet, test_rows: n
     shown = most_confident(of_kind)
     images = [np.asarray(faces.images[test_rows[place]]) for place in shown.index]
     told = zip(shown["label"], shown["predicted"], shown["confidence"], strict=True)
-    captions = [f"{EMOTIONS[true]} → {EMOTIONS[guess]}\nconfidence {sure:.0%}" for true, guess, sure in told]
+    captions = [
+        f"{faces.emotions[true]} → {faces.emotions[guess]}\nconfidence {sure:.0%}" for true, guess, sure in told
+    ]
     title = f"{name} on test: {len(of_kind):,} of {len(test):,} faces {kind}"
     if len(shown) < len(of_kind):
         title += f"; the {len(shown)} most confident, emotions in turn"

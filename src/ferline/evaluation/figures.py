@@ -14,8 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ferline.emotions import EMOTIONS
-
 INK, MUTED, RULE, PAPER = "#1f2a36", "#6b7885", "#d8dee4", "#ffffff"
 PALE, DEEP, ACCENT = "#8fb4d3", "#1d5a8c", "#d1702a"
 COLOURS = "Blues"  # the one colour map
@@ -30,7 +28,7 @@ def save(figure: Figure, path: Path | BinaryIO) -> None:
     figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
 
 
-def confusion(matrix: Sequence[Sequence[int]], title: str) -> Figure:
+def confusion(matrix: Sequence[Sequence[int]], emotions: Sequence[str], title: str) -> Figure:
     """Counts on the left; on the right each row as shares of its true emotion."""
     counts = np.asarray(matrix, dtype=np.int64)
     figure = _figure(12.4, 6.1, title)
@@ -41,7 +39,7 @@ def confusion(matrix: Sequence[Sequence[int]], title: str) -> Figure:
     left.set_title("Faces", fontsize=11, color=MUTED, pad=8)
     right.set_title("% of the true emotion", fontsize=11, color=MUTED, pad=8)
     for axes in (left, right):
-        _name_classes(axes, size=10)
+        _name_classes(axes, emotions, size=10)
         axes.set_xlabel("Predicted", fontsize=11, color=INK, labelpad=6)
     left.set_ylabel("True", fontsize=11, color=INK, labelpad=6)
     return figure
@@ -110,7 +108,7 @@ def comparison(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     return figure
 
 
-def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], title: str) -> Figure:
+def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], emotions: Sequence[str], title: str) -> Figure:
     """The row-normalised confusion matrix of every model, in % of the true emotion, side by side."""
     columns = 2 if len(matrices) == 4 else min(3, len(matrices))
     rows = math.ceil(len(matrices) / columns)
@@ -121,7 +119,7 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], title: str) -> F
     for axes, (name, matrix) in zip(panels.ravel(), matrices.items(), strict=False):
         shares = _row_shares(np.asarray(matrix, dtype=np.int64))
         _matrix(axes, shares, _percent(shares, "{:.0f}"), size=8)
-        _name_classes(axes, size=8)
+        _name_classes(axes, emotions, size=8)
         axes.set_title(name, fontsize=10.5, color=INK, pad=6)
     return figure
 
@@ -195,8 +193,8 @@ def _matrix(axes: Axes, values: np.ndarray, texts: Sequence[Sequence[str]], size
     axes.spines[:].set_visible(False)
 
 
-def _name_classes(axes: Axes, size: float) -> None:
-    places = range(len(EMOTIONS))
-    axes.set_xticks(places, EMOTIONS, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, EMOTIONS)
+def _name_classes(axes: Axes, emotions: Sequence[str], size: float) -> None:
+    places = range(len(emotions))
+    axes.set_xticks(places, emotions, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, emotions)
     axes.tick_params(length=0, labelsize=size, labelcolor=INK)

@@ -118,12 +118,15 @@ def _row(evaluation: Evaluation) -> dict[str, Any]:
         "architecture": evaluation.architecture,
         "model_digest": content["model_digest"],
         "data_digest": content["data_digest"],
+        "protocol": content["protocol"],
+        "folds": len(content.get("folds", [])),
         "parameters": content["parameters"],
         "size_bytes": content["size_bytes"],
         "size_mb": content["size_bytes"] / 1e6,
         "latency_ms": evaluation.latency_ms,
         "best_epoch": content["best_epoch"],
         **{split: _figures_of(evaluation.scores(split)) for split in SCORED},
+        **({"first_fold": content["folds"][0]} if "folds" in content else {}),
     }
 
 
@@ -136,6 +139,7 @@ def _figures_of(scores: dict[str, Any]) -> dict[str, Any]:
         "accuracy_interval": list(accuracy_interval(right, scores["faces"])),
         "min_class_recall": recall,
         "min_class": weakest,
+        **({"sd": {name: scores["sd"].get(name) for name in COMPARED}} if "sd" in scores else {}),
     }
 
 
@@ -166,4 +170,4 @@ def _draw(folder: Path, content: dict[str, Any], ranked: Sequence[Evaluation]) -
     }
     title = f"Confusion on test: {faces['test']:,} faces, % of the true emotion (rows) by prediction"
     confusions = {name: scores["confusion"] for name, scores in matrices.items()}
-    figures.save(figures.confusions(confusions, title), folder / "confusions.png")
+    figures.save(figures.confusions(confusions, ranked[0].emotions, title), folder / "confusions.png")

@@ -7,6 +7,7 @@ All of it is plain JSON: what cannot be computed is None, never NaN. The rules:
 - Specificity and ROC AUC need faces of other classes too; in a split of one class they are None.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,14 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 
 from ferline.emotions import EMOTIONS
 
-CLASSES = range(len(EMOTIONS))
 SUM_TOLERANCE = 1e-3  # float32 rows sum to 1 within 1e-6, half-precision ones within 1e-3
 
 
-def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
-    """Score probabilities[N,7] against class indices[N]; where a metric needs two sides, one class against the rest."""
-    labels, probabilities = _checked(labels, probabilities)
+def score(labels: np.ndarray, probabilities: np.ndarray, emotions: Sequence[str] = EMOTIONS) -> dict[str, Any]:
+    """Score probabilities[N, emotions] against class indices[N]; two-sided metrics take one class against the rest."""
+    labels, probabilities = _checked(labels, probabilities, len(emotions))
     predicted = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(labels, predicted, labels=CLASSES)
+    confusion = confusion_matrix(labels, predicted, labels=range(len(emotions)))
     classes = _per_class(labels, probabilities, predicted, confusion)
     support = confusion.sum(axis=1)
     recall = _macro(classes, "recall")
@@ -37,9 +37,9 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
         "macro_specificity": _macro(classes, "specificity"),
         "macro_roc_auc": _macro(classes, "roc_auc"),
         **{f"weighted_{name}": _weighted(classes, name) for name in ("precision", "recall", "f1")},
-        "log_loss": float(log_loss(labels, probabilities, labels=CLASSES)),
-        "per_class": dict(zip(EMOTIONS, classes, strict=True)),
-        "absent": [emotion for emotion, count in zip(EMOTIONS, support, strict=True) if count == 0],
+        "log_loss": float(log_loss(labels, probabilities, labels=range(len(emotions)))),
+        "per_class": dict(zip(emotions, classes, strict=True)),
+        "absent": [emotion for emotion, count in zip(emotions, support, strict=True) if count == 0],
         "confusion": confusion.tolist(),
         "confusion_normalised": [_shares(row) for row in confusion.tolist()],
     }
@@ -47,25 +47,23 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
 
 def weakest_class(scores: dict[str, Any]) -> tuple[str, float]:
     """The emotion of lowest recall among those in the split, the first of them in class order."""
-    recalls = {emotion: scores["per_class"][emotion]["recall"] for emotion in EMOTIONS}
+    recalls = {emotion: each["recall"] for emotion, each in scores["per_class"].items()}
     present = {emotion: recall for emotion, recall in recalls.items() if recall is not None}
     weakest = min(present, key=lambda emotion: present[emotion])
     return weakest, present[weakest]
 
 
-def _checked(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _checked(labels: np.ndarray, probabilities: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Both as the metrics need them; probabilities in float64 with rows that sum to 1 to its precision."""
     labels = np.asarray(labels)
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if labels.ndim != 1 or not len(labels) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"labels: expected class indices[N] with N above 0, got {labels.dtype}{list(labels.shape)}")
-    if probabilities.shape != (len(labels), len(EMOTIONS)):
-        expected = f"[{len(labels)}, {len(EMOTIONS)}]"
+    if probabilities.shape != (len(labels), classes):
+        expected = f"[{len(labels)}, {classes}]"
         raise ValueError(f"probabilities: expected {expected}, got {list(probabilities.shape)}")
-    if labels.min() < 0 or labels.max() >= len(EMOTIONS):
-        raise ValueError(
-            f"labels: class indices run from 0 to {len(EMOTIONS) - 1}, got {labels.min()} to {labels.max()}"
-        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels: class indices run from 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
     sums = probabilities.sum(axis=1)
     if not np.isfinite(sums).all() or (probabilities < 0).any() or (abs(sums - 1) > SUM_TOLERANCE).any():
         raise ValueError("probabilities: expected finite values of at least 0 whose rows sum to 1")
@@ -75,9 +73,11 @@ def _checked(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray,
 def _per_class(
     labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray, confusion: np.ndarray
 ) -> list[dict[str, Any]]:
-    precision, recall, f1, support = precision_recall_fscore_support(labels, predicted, labels=CLASSES, zero_division=0)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=range(len(confusion)), zero_division=0
+    )
     rows = []
-    for index in CLASSES:
+    for index in range(len(confusion)):
         there = support[index] > 0
         rows.append(
             {

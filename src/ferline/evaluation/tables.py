@@ -1,7 +1,7 @@
 """The leaderboard as people read it, from leaderboard.json alone: Markdown for a page, aligned text for a terminal."""
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ class Column:
 
 
 def _metric(split: str, metric: str, needed: int) -> Column:
-    return Column(f"{split} {METRIC_NAMES[metric]}", lambda row: _share(row[split][metric]), needed)
+    return Column(
+        f"{split} {METRIC_NAMES[metric]}", lambda row: _share(row[split][metric]) + _spread(row[split], metric), needed
+    )
 
 
 def _columns(select_by: str, select_on: str) -> list[Column]:
@@ -101,7 +103,14 @@ def _sorted_by(content: Mapping[str, Any]) -> str:
     return (
         f"Sorted by {metric} on {split} ({faces[split]:,} faces); ties: {content['ties']}. "
         f"The test columns ({faces['test']:,} faces) were not used to choose."
+        f"{_folds(content['rows'])}"
     )
+
+
+def _folds(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows[0].get("folds"):
+        return ""
+    return f" Means and standard deviations of {rows[0]['folds']} folds, in which every face was tested once."
 
 
 def _notes() -> list[str]:
@@ -116,6 +125,12 @@ def _notes() -> list[str]:
 
 def _share(value: float | None) -> str:
     return DASH if value is None else f"{value:.3f}"
+
+
+def _spread(numbers: Mapping[str, Any], metric: str) -> str:
+    """Of folds, the standard deviation between them."""
+    spread = numbers.get("sd", {}).get(metric)
+    return "" if spread is None else f" ± {spread:.3f}"
 
 
 def _interval(row: Mapping[str, Any]) -> str:

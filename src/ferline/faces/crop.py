@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ferline.artifact import staging, write_json
 from ferline.datasets.samples import Samples
-from ferline.emotions import EMOTIONS, index_of
+from ferline.emotions import indices_of
 from ferline.errors import FerlineError
 from ferline.faces.cropper import FaceCropper
 from ferline.faces.decode import UnreadableImage, decode
@@ -32,7 +32,8 @@ TABLE_SCHEMA = pa.schema(
         "id": pa.string(),
         "label": pa.int64(),
         "votes": pa.list_(pa.float32()),
-        **dict.fromkeys(["subject", "sequence", "split", "source", "sha256"], pa.string()),
+        **dict.fromkeys(["subject", "sequence", "split", "source", "sha256", "attributes"], pa.string()),
+        "fold": pa.int32(),  # null: the set has one split
         "found": pa.bool_(),  # null: the set is cropped already, no face was looked for
         "faces": pa.int32(),
         "levelled": pa.bool_(),
@@ -75,12 +76,12 @@ def crop(samples: Samples, params: FaceParams, target: Path | None = None) -> Fa
             raise FerlineError(
                 f"{samples.folder}: none of {len(table)} images can be used; {first['id']}: {first['reason']}"
             )
-        kept["label"] = [index_of(label) for label in kept["label"]]
+        kept["label"] = indices_of(kept["label"], samples.emotions)
         _write_table(folder / "faces.parquet", kept, TABLE_SCHEMA)
         _write_table(folder / "quarantine.parquet", table[table["reason"].notna()], QUARANTINE_SCHEMA)
         write_json(folder / "origin.json", origin)
         write_report(folder, table)
-        write_sheets(folder, FaceSet(folder).images, kept["label"].to_numpy(np.int64), failures)
+        write_sheets(folder, FaceSet(folder).images, kept["label"].to_numpy(np.int64), samples.emotions, failures)
     return FaceSet(target or folder)
 
 
@@ -88,7 +89,7 @@ def _write_images(
     folder: Path, samples: Samples, params: FaceParams
 ) -> tuple[list[int], list[_Outcome], list[np.ndarray]]:
     """images.npy; the samples' rows in the order taken, what became of each, and some failures to look at."""
-    cropper, failures = FaceCropper(params), FailureSample()
+    cropper, failures = FaceCropper(params, samples.origin.get("cropped", False)), FailureSample()
     rows: list[int] = []
     outcomes: list[_Outcome] = []
 
@@ -140,15 +141,20 @@ def _origin(samples: Samples, params: FaceParams) -> dict[str, Any]:
 def _require_labels(samples: Samples) -> None:
     if not len(samples):
         raise FerlineError(f"{samples.folder}: holds no images, so there are no faces to crop")
-    unknown = samples.table[~samples.table["label"].isin(EMOTIONS)]
+    unknown = samples.table[~samples.table["label"].isin(samples.emotions)]
     if len(unknown):
         first = unknown.iloc[0]
         raise FerlineError(
-            f"{samples.folder}: {len(unknown)} rows are labelled with no emotion of ours, the first is {first['id']}: "
-            f"{first['label']!r}. Validate the samples first"
+            f"{samples.folder}: {len(unknown)} rows are labelled with none of dataset.emotions, the first is "
+            f"{first['id']}: {first['label']!r}. Validate the samples first"
         )
 
 
 def _write_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
     """With the schema's columns and nothing of pandas' own beside it, whose version would be part of the digest."""
-    pq.write_table(pa.Table.from_pandas(table, schema, preserve_index=False).replace_schema_metadata(None), path)
+    pq.write_table(
+        pa.Table.from_pandas(table.reindex(columns=schema.names), schema, preserve_index=False).replace_schema_metadata(
+            None
+        ),
+        path,
+    )

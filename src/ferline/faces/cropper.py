@@ -25,9 +25,11 @@ class Crop:
 class FaceCropper:
     """May be shared by threads. Whoever serves a model crops with this too, by the parameters it was trained on."""
 
-    def __init__(self, params: FaceParams) -> None:
+    def __init__(self, params: FaceParams, cropped: bool = False) -> None:
+        """`cropped`: the images are faces cut out already, in which `detect: auto` looks for none."""
         self.params = params
-        self._detector = FaceDetector(params) if params.detect else None
+        detect = not cropped if params.detect == "auto" else params.detect
+        self._detector = FaceDetector(params) if detect else None
 
     def crop(self, rgb: np.ndarray) -> Crop:
         """The chosen face of an RGB image."""

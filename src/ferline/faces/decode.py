@@ -12,12 +12,13 @@ from ferline.errors import FerlineError
 # What is refused here is reported in one line by whoever asked; OpenCV would print up to five of its own beside it.
 getattr(cv2.utils, "logging", cv2).setLogLevel(0)  # 4.13 moved it
 
-FORMATS = "PNG, JPEG, BMP, GIF, WebP or TIFF"
+FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF or binary PGM"
 
 # The JPEG markers that open a frame and carry its size; C4, C8 and CC are tables and reserved.
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 _MARKER = re.compile(rb"\xff([^\x00\xff])")  # fill bytes, FF too, may stand before one
+_PGM = re.compile(rb"P5(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")  # comments may stand between
 
 
 class UnreadableImage(FerlineError):  # noqa: N818 (it reads as what it is)
@@ -39,11 +40,9 @@ def size_of(data: bytes) -> tuple[int, int]:
 
 def decode(data: bytes, max_pixels: int = 64_000_000) -> np.ndarray:
     """RGB, uint8[H,W,3], turned as its EXIF says; 16 bits cut to 8, CMYK converted, transparency laid on white."""
-    width, height = size_of(data)
+    width, height = require_whole(data)
     if width * height > max_pixels:
         raise UnreadableImage(f"{width} x {height} is more than the {max_pixels:,} pixels allowed")
-    if not _ends(data):
-        raise UnreadableImage(f"truncated: {len(data)} bytes, and the mark that ends an image is not among them")
     # UNCHANGED keeps the transparency but ignores EXIF; an image with both, which no camera writes, stays as stored.
     flags = cv2.IMREAD_UNCHANGED if _has_alpha(data) else cv2.IMREAD_COLOR
     try:
@@ -59,6 +58,14 @@ def decode(data: bytes, max_pixels: int = 64_000_000) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)
 
 
+def require_whole(data: bytes) -> tuple[int, int]:
+    """Width and height of an image that has a header and an end: all that can be told without decoding it."""
+    size = size_of(data)
+    if not _ends(data):
+        raise UnreadableImage(f"truncated: {len(data)} bytes, and the mark that ends an image is not among them")
+    return size
+
+
 def _header(data: bytes) -> tuple[int, int]:
     if data.startswith(b"\xff\xd8"):
         return _jpeg_size(data)
@@ -72,6 +79,8 @@ def _header(data: bytes) -> tuple[int, int]:
         return _webp_size(data)
     if data.startswith((b"II*\0", b"MM\0*")):
         return _tiff_size(data)
+    if data.startswith(b"P5"):
+        return _pgm_size(data)
     raise UnreadableImage(f"not an image: the bytes begin with {data[:8]!r}, not as {FORMATS}")
 
 
@@ -132,6 +141,13 @@ def _tiff_size(data: bytes) -> tuple[int, int]:
         if tag in (256, 257):  # ImageWidth and ImageLength, a SHORT (3) or a LONG
             size[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + 8)[0]
     return size.get(256, 0), size.get(257, 0)
+
+
+def _pgm_size(data: bytes) -> tuple[int, int]:
+    header = _PGM.match(data)
+    if not header:
+        raise UnreadableImage("truncated or damaged PGM: no width and height after P5")
+    return int(header[1]), int(header[2])
 
 
 def _has_alpha(data: bytes) -> bool:

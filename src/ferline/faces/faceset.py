@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ferline.artifact import Artifact
+from ferline.datasets.protocols import split_of
 from ferline.datasets.samples import SPLITS
+from ferline.emotions import EMOTIONS
 
-# faces.parquet: label is the class index in EMOTIONS; split is one of SPLITS; box is x, y, width, height in the source.
+# faces.parquet: label is the index in `emotions`; split is one of SPLITS; box is x, y, width, height in the source.
 TABLE_COLUMNS = [
     "id",
     "label",
@@ -20,6 +22,8 @@ TABLE_COLUMNS = [
     "split",
     "source",
     "sha256",
+    "attributes",
+    "fold",
     "found",
     "faces",
     "levelled",
@@ -30,18 +34,40 @@ TABLE_COLUMNS = [
 class FaceSet(Artifact):
     """`images.npy`, uint8[N,H,W,C] with C 1 (grey) or 3 (RGB), beside `faces.parquet`, one row an image."""
 
+    def __init__(self, folder: Path | str, fold: int | None = None) -> None:
+        """`fold`: the one that tests; without it the split is the table's own (of folds, that of the first)."""
+        super().__init__(folder)
+        self.tested = fold
+
     @cached_property
     def images(self) -> np.ndarray:
         return np.load(self.folder / "images.npy", mmap_mode="r")
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        return pd.read_parquet(self.folder / "faces.parquet")
+        table = pd.read_parquet(self.folder / "faces.parquet")
+        if self.tested is not None:
+            table["split"] = split_of(table["fold"], self.tested, self.folds)
+        return table
+
+    def fold(self, tested: int | None) -> "FaceSet":
+        """The same faces, split so that this fold tests; None: as they are."""
+        return self if tested is None else FaceSet(self.folder, tested)
+
+    @property
+    def folds(self) -> int:
+        """Into how many the set is cut; 0 where it has one split."""
+        return int(self.origin.get("dataset", {}).get("folds", 0))
 
     @cached_property
     def origin(self) -> dict[str, Any]:
         """What a model trained on these faces must know: dataset, data_digest, preprocessing (the FaceParams)."""
         return dict(self.read_json("origin.json"))
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The classes, in the order of the labels' indices."""
+        return tuple(self.origin.get("dataset", {}).get("emotions", EMOTIONS))
 
     @property
     def side(self) -> int:
@@ -54,6 +80,14 @@ class FaceSet(Artifact):
     @cached_property
     def labels(self) -> np.ndarray:
         return self.table["label"].to_numpy(np.int64)
+
+    def vote_shares(self, rows: np.ndarray) -> np.ndarray:
+        """float32[rows, emotions]: the taggers' votes as shares; a face on which nobody voted is all its label's."""
+        shares = np.eye(len(self.emotions), dtype=np.float32)[self.labels[rows]]
+        for place, votes in enumerate(self.table["votes"].to_numpy()[rows]):
+            if votes is not None:
+                shares[place] = votes
+        return shares
 
     def rows(self, split: str) -> np.ndarray:
         """The row numbers of one split, in table order."""

@@ -1,6 +1,7 @@
 """What cropping did to a set: figures in report.json, and two sheets to look at."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from ferline.artifact import write_json
-from ferline.emotions import EMOTIONS
 from ferline.sheet import contact_sheet, save_png
 
 ACROSS = 8  # pictures in a row of a sheet
@@ -50,7 +50,9 @@ def write_report(folder: Path, outcomes: pd.DataFrame) -> None:
     write_json(folder / "report.json", report)
 
 
-def write_sheets(folder: Path, images: np.ndarray, labels: np.ndarray, failures: list[np.ndarray]) -> None:
+def write_sheets(
+    folder: Path, images: np.ndarray, labels: np.ndarray, emotions: Sequence[str], failures: list[np.ndarray]
+) -> None:
     """crops.png, a row for every emotion; failures.png, whole images in which no face was found, if there are any."""
     rng = np.random.default_rng(0)
     present = np.unique(labels).tolist()
@@ -59,7 +61,7 @@ def write_sheets(folder: Path, images: np.ndarray, labels: np.ndarray, failures:
         of_class = np.flatnonzero(labels == label)
         drawn = np.sort(rng.choice(of_class, min(ACROSS, len(of_class)), replace=False))
         rows.append([np.array(images[row]) for row in drawn])
-    save_png(folder / "crops.png", contact_sheet(rows, [EMOTIONS[label] for label in present], []))
+    save_png(folder / "crops.png", contact_sheet(rows, [emotions[label] for label in present], []))
     if failures:
         rows = [failures[first : first + ACROSS] for first in range(0, len(failures), ACROSS)]
         save_png(folder / "failures.png", contact_sheet(rows, [""] * len(rows), []))

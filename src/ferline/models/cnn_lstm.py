@@ -11,11 +11,11 @@ We chose:
   LSTM, and the loss stays at the class prior for the first ten epochs of the demo.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ferline.emotions import EMOTIONS
 from ferline.models.network import Network, require, require_dropout
 from ferline.models.registry import register_model
 from ferline.params import InputParams
@@ -28,9 +28,16 @@ class CnnLstm(Network):
     """`width` is the first block's, doubled in each next one; `dropout` stands before the classifier."""
 
     def __init__(
-        self, input: InputParams, weights: str, *, width: int = 32, lstm_units: int = 128, dropout: float = 0.0
+        self,
+        input: InputParams,
+        weights: str,
+        emotions: Sequence[str],
+        *,
+        width: int = 32,
+        lstm_units: int = 128,
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__(input, weights)
+        super().__init__(input, weights, emotions)
         require(width >= 1, "width", width, "a whole number of at least 1")
         require(lstm_units >= 1, "lstm_units", lstm_units, "a whole number of at least 1")
         require_dropout(dropout)
@@ -38,7 +45,7 @@ class CnnLstm(Network):
         self.blocks = nn.Sequential(*(_block(*pair) for pair in pairwise(widths)))
         side = input.side // 2**BLOCKS
         self.lstm = nn.LSTM(side * widths[-1], lstm_units, batch_first=True)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(lstm_units, len(EMOTIONS)))
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(lstm_units, len(self.emotions)))
 
     def features(self, x: Tensor) -> Tensor:
         _, (last, _) = self.lstm(rows(self.blocks(x)))

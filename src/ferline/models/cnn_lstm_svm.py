@@ -13,6 +13,7 @@ We chose:
 - the network trains with a softmax head; then the SVM, linear unless asked otherwise, is fitted on the training split.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from ferline.emotions import EMOTIONS
 from ferline.models.cnn_lstm import rows
 from ferline.models.network import Network, require, require_dropout
 from ferline.models.registry import register_model
@@ -68,6 +68,7 @@ class CnnLstmSvm(Network):
         self,
         input: InputParams,
         weights: str,
+        emotions: Sequence[str],
         *,
         width: int = 32,
         lstm_units: int = 128,
@@ -76,7 +77,7 @@ class CnnLstmSvm(Network):
         svm_kernel: Literal["linear", "rbf"] = "linear",
         svm_c: float = 1.0,
     ) -> None:
-        super().__init__(input, weights)
+        super().__init__(input, weights, emotions)
         require(width >= 1, "width", width, "a whole number of at least 1")
         require(lstm_units >= 1, "lstm_units", lstm_units, "a whole number of at least 1")
         require_dropout(dropout)
@@ -88,8 +89,8 @@ class CnnLstmSvm(Network):
         )
         self.dense = nn.Linear(2 * width * (input.side // 4), ROW_UNITS)
         self.lstm = nn.LSTM(ROW_UNITS, lstm_units, batch_first=True)
-        self.head = nn.Linear(lstm_units, len(EMOTIONS))
-        self.svm = SupportVectorMachine(len(EMOTIONS), svm_kernel, svm_c)
+        self.head = nn.Linear(lstm_units, len(self.emotions))
+        self.svm = SupportVectorMachine(len(self.emotions), svm_kernel, svm_c)
         for name, parameter in self.named_parameters():
             nn.init.normal_(parameter, std=0.0 if "bias" in name else init_sd)
         self.transformer.start_as_identity()

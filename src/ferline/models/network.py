@@ -1,6 +1,6 @@
 """What every architecture is: a batch of normalised faces in, one score an emotion out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -33,18 +33,18 @@ class Network(nn.Module):
     model: str  # the name in the registry; set there, as the options are
     options: dict[str, bool | int | float | str]
 
-    def __init__(self, input: InputParams, weights: str) -> None:
+    def __init__(self, input: InputParams, weights: str, emotions: Sequence[str] = EMOTIONS) -> None:
         super().__init__()
         self.input = input
         self.weights = weights
-        self.emotions = EMOTIONS
+        self.emotions = tuple(emotions)
         self.normalisation: Normalisation = ((0.0,) * input.channels, (1.0,) * input.channels)
         if weights == "imagenet":
             self._require_imagenet()
             self.normalisation = IMAGENET_NORMALISATION
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [N,7] of a normalised float batch [N,C,S,S]."""
+        """Logits [N, emotions] of a normalised float batch [N,C,S,S]."""
         return self.head(self.features(x))
 
     def features(self, x: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
 """The one table of architectures: from a name and its options to a network, or to what is wrong with them."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 
+from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.models.backbones import load_imagenet
 from ferline.models.network import Network
@@ -18,7 +19,7 @@ _WRITE: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "
 
 
 def register_model(name: str) -> Callable[[Kind], Kind]:
-    """For a class whose constructor takes `(input, weights)`; its keyword-only parameters are the model's options."""
+    """For a class made by `(input, weights, emotions)`; its keyword-only parameters are the model's options."""
 
     def register(kind: Kind) -> Kind:
         if name in _MODELS:
@@ -33,23 +34,27 @@ def names() -> list[str]:
     return sorted(_MODELS)
 
 
-def create(model: str, input: InputParams, weights: str, options: Mapping[str, Any]) -> Network:
+def create(
+    model: str, input: InputParams, weights: str, options: Mapping[str, Any], emotions: Sequence[str] = EMOTIONS
+) -> Network:
     """A network to train: drawn from torch's random generator, and with `imagenet` its trunks given those weights."""
-    network = build(model, input, weights, options)
+    network = build(model, input, weights, options, emotions)
     if weights == "imagenet":
         for attribute, architecture in network.pretrained.items():
             load_imagenet(getattr(network, attribute), architecture)
     return network
 
 
-def build(model: str, input: InputParams, weights: str, options: Mapping[str, Any]) -> Network:
+def build(
+    model: str, input: InputParams, weights: str, options: Mapping[str, Any], emotions: Sequence[str] = EMOTIONS
+) -> Network:
     """`create` without reading a published weights file: for a network whose own weights come next."""
     if model not in _MODELS:
         raise FerlineError(f"model: {model!r} is unknown; write one of {', '.join(names())}")
     if weights not in ("none", "imagenet"):
         raise FerlineError(f"weights: {weights!r} is not allowed; write none or imagenet")
     resolved = _resolved_options(model, options)
-    network = _MODELS[model](input, weights, **resolved)
+    network = _MODELS[model](input, weights, emotions, **resolved)
     network.model, network.options = model, resolved
     return network
 

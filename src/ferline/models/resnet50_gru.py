@@ -9,12 +9,12 @@ We chose:
 - every layer trains: the paper says "pre-trained" and never "frozen".
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ferline.emotions import EMOTIONS
 from ferline.models.backbones import FEATURES, Trunk, pooled
 from ferline.models.network import Network, require
 from ferline.models.registry import register_model
@@ -29,15 +29,17 @@ class ResNet50Gru(Network):
 
     pretrained: ClassVar = {"trunk": "resnet50"}
 
-    def __init__(self, input: InputParams, weights: str, *, gru_units: int = 128, dense_units: int = 256) -> None:
-        super().__init__(input, weights)
+    def __init__(
+        self, input: InputParams, weights: str, emotions: Sequence[str], *, gru_units: int = 128, dense_units: int = 256
+    ) -> None:
+        super().__init__(input, weights, emotions)
         require(gru_units >= 1, "gru_units", gru_units, "a whole number of at least 1")
         require(dense_units >= 1, "dense_units", dense_units, "a whole number of at least 1")
         self.trunk = Trunk("resnet50", input.channels)
         self.dense = nn.Linear(FEATURES["resnet50"], dense_units)
         self.gru = nn.GRU(FEATURES["resnet50"], gru_units, batch_first=True)
         self.gru_dense = nn.Linear(gru_units, GRU_DENSE_UNITS)
-        self.head = nn.Linear(dense_units + GRU_DENSE_UNITS, len(EMOTIONS))
+        self.head = nn.Linear(dense_units + GRU_DENSE_UNITS, len(self.emotions))
 
     def features(self, x: Tensor) -> Tensor:
         feature_map = self.trunk(x)

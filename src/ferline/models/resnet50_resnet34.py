@@ -7,12 +7,12 @@ We chose:
 - one Dense(7) upon it, without a hidden layer or dropout: the paper names neither.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ferline.emotions import EMOTIONS
 from ferline.models.backbones import FEATURES, Trunk, pooled
 from ferline.models.network import Network
 from ferline.models.registry import register_model
@@ -23,11 +23,11 @@ from ferline.params import InputParams
 class ResNet50ResNet34(Network):
     pretrained: ClassVar = {"resnet50": "resnet50", "resnet34": "resnet34"}
 
-    def __init__(self, input: InputParams, weights: str) -> None:
-        super().__init__(input, weights)
+    def __init__(self, input: InputParams, weights: str, emotions: Sequence[str]) -> None:
+        super().__init__(input, weights, emotions)
         self.resnet50 = Trunk("resnet50", input.channels)
         self.resnet34 = Trunk("resnet34", input.channels)
-        self.head = nn.Linear(FEATURES["resnet50"] + FEATURES["resnet34"], len(EMOTIONS))
+        self.head = nn.Linear(FEATURES["resnet50"] + FEATURES["resnet34"], len(self.emotions))
 
     def features(self, x: Tensor) -> Tensor:
         return torch.cat([pooled(self.resnet50(x)), pooled(self.resnet34(x))], dim=1)

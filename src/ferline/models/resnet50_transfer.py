@@ -9,13 +9,12 @@ We chose:
 - L2 acts on the Dense(128) kernel alone, as Keras' kernel_regularizer there does (`training.l2: 0.01`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
-from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.models.backbones import FEATURES, Trunk, pooled
 from ferline.models.network import Network, require, require_dropout
@@ -31,8 +30,16 @@ class ResNet50Transfer(Network):
 
     pretrained: ClassVar = {"trunk": "resnet50"}
 
-    def __init__(self, input: InputParams, weights: str, *, frozen_layers: int = 40, dropout: float = 0.5) -> None:
-        super().__init__(input, weights)
+    def __init__(
+        self,
+        input: InputParams,
+        weights: str,
+        emotions: Sequence[str],
+        *,
+        frozen_layers: int = 40,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__(input, weights, emotions)
         require(0 <= frozen_layers <= 49, "frozen_layers", frozen_layers, "a whole number from 0 to 49")
         require_dropout(dropout)
         if frozen_layers and weights == "none":
@@ -42,7 +49,7 @@ class ResNet50Transfer(Network):
             )
         self.trunk = Trunk("resnet50", input.channels)
         self.dense = nn.Linear(FEATURES["resnet50"], DENSE_UNITS)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(DENSE_UNITS, len(EMOTIONS)))
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(DENSE_UNITS, len(self.emotions)))
         self._frozen = [module for layer in list(layers(self.trunk))[:frozen_layers] for module in layer]
         for module in self._frozen:
             module.requires_grad_(False)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ferline.artifact import Artifact, staging, write_json
-from ferline.emotions import EMOTIONS
+from ferline.emotions import KNOWN, in_order
 from ferline.errors import FerlineError
 from ferline.models.network import Network, to_input
 from ferline.models.registry import build
@@ -56,6 +56,11 @@ class TrainedModel(Artifact):
             raise FerlineError(f"{self.folder / CARD}: no readable card ({error})") from error
 
     @property
+    def emotions(self) -> tuple[str, ...]:
+        """What the columns of its probabilities stand for."""
+        return tuple(self.card["emotions"])
+
+    @property
     def history(self) -> list[dict[str, Any]]:
         return list(self.read_json(HISTORY))
 
@@ -64,7 +69,8 @@ class TrainedModel(Artifact):
         self.verify()
         card = self._checked_card()
         try:
-            network = build(card["model"], InputParams(**card["input"]), card["weights"], card["options"])
+            input_ = InputParams(**card["input"])
+            network = build(card["model"], input_, card["weights"], card["options"], card["emotions"])
             network.load_state_dict(safetensors.torch.load_file(self.folder / WEIGHTS))
             network.normalisation = (tuple(card["normalisation"]["mean"]), tuple(card["normalisation"]["std"]))
         except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError, FerlineError) as error:
@@ -75,7 +81,7 @@ class TrainedModel(Artifact):
         return network.to(device).eval()
 
     def predict(self, images: np.ndarray, batch_size: int = 256, device: str | torch.device = "cpu") -> np.ndarray:
-        """Probabilities float32[N,7] of faces uint8[N,H,W,C] of the model's own size; nothing is resized here."""
+        """Probabilities float32[N, emotions] of faces uint8[N,H,W,C] of the model's own size; none is resized."""
         if str(device) not in self._loaded:
             self._loaded[str(device)] = self.network(device)
         return probabilities(self._loaded[str(device)], images, batch_size)
@@ -92,21 +98,22 @@ class TrainedModel(Artifact):
             raise FerlineError(
                 f"{self.folder / CARD}: format {found!r}, and this version reads {FORMAT}. Train it again"
             )
-        if (found := card.get("emotions")) != list(EMOTIONS):
-            raise FerlineError(f"{self.folder / CARD}: emotions {found!r}, and the order here is {', '.join(EMOTIONS)}")
+        found = card.get("emotions")
+        if not isinstance(found, list) or len(found) < 2 or found != list(in_order(found)):
+            raise FerlineError(f"{self.folder / CARD}: emotions {found!r}, and the order here is {', '.join(KNOWN)}")
         return card
 
 
 @torch.inference_mode()
 def probabilities(network: Network, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """Softmax of a network's logits, float32[N,7], for faces uint8[N,H,W,C] of its own size."""
+    """Softmax of a network's logits, float32[N, emotions], for faces uint8[N,H,W,C] of its own size."""
     side, channels = network.input.side, network.input.channels
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, channels):
         wanted, found = f"uint8[N,{side},{side},{channels}]", f"{images.dtype}{list(images.shape)}"
         raise FerlineError(f"the model takes faces as {wanted}, and was given {found}. Crop and resize them first")
     network.eval()
     device = next(network.parameters()).device
-    result = np.empty((len(images), len(EMOTIONS)), np.float32)
+    result = np.empty((len(images), len(network.emotions)), np.float32)
     for start in range(0, len(images), batch_size):
         batch = np.array(images[start : start + batch_size])  # a copy: it may be a part of a read-only memory map
         logits = network(to_input(torch.from_numpy(batch).to(device), *network.normalisation))

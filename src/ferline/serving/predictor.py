@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ferline.emotions import EMOTIONS
 from ferline.faces.cropper import FaceCropper
 from ferline.faces.decode import decode
 from ferline.faces.resize import resized
@@ -22,16 +21,16 @@ class Predictor:
         self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]))
 
     def predict(self, images: Sequence[bytes]) -> pd.DataFrame:
-        """One row an image: the chosen face's emotion, its confidence, all seven shares, and if a face was found."""
+        """One row an image: the chosen face's emotion, its confidence, all shares, and if a face was found."""
         crops = [self.cropper.crop(decode(data)) for data in images]
         batch = np.stack([resized(crop.image, self.input) for crop in crops])
         shares = self.model.predict(batch).astype(float)
-        best = shares.argmax(1)
+        best, emotions = shares.argmax(1), self.model.emotions
         return pd.DataFrame(
             {
-                "emotion": [EMOTIONS[index] for index in best],
+                "emotion": [emotions[index] for index in best],
                 "confidence": shares.max(1),
                 "face_found": [crop.found for crop in crops],
-                **{emotion: shares[:, index] for index, emotion in enumerate(EMOTIONS)},
+                **{emotion: shares[:, index] for index, emotion in enumerate(emotions)},
             }
         )

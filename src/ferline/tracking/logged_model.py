@@ -1,5 +1,6 @@
 """Models in MLflow: code and safetensors, no pickle; raw image bytes in, emotions out."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 import ferline
-from ferline.emotions import EMOTIONS
 from ferline.models.trained import TrainedModel
 from ferline.tracking import store
 
@@ -26,17 +26,6 @@ NEEDED = (
     "safetensors",
     "tqdm",
 )
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.binary, "image")]),
-    outputs=Schema(
-        [
-            ColSpec(DataType.string, "emotion"),
-            ColSpec(DataType.double, "confidence"),
-            ColSpec(DataType.boolean, "face_found"),
-        ]
-        + [ColSpec(DataType.double, emotion) for emotion in EMOTIONS]
-    ),
-)
 
 
 def log_model(run_id: str, model: TrainedModel) -> LoggedModel:
@@ -48,7 +37,7 @@ def log_model(run_id: str, model: TrainedModel) -> LoggedModel:
             python_model=str(code / "tracking" / "pyfunc_model.py"),
             artifacts={"model": str(model.folder)},
             code_paths=[str(code)],
-            signature=SIGNATURE,
+            signature=_signature(model.emotions),
             pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
             metadata={DIGEST: model.digest},
             tags={
@@ -71,3 +60,15 @@ def logged_model(digest: str) -> LoggedModel | None:
 def images(*encoded: bytes) -> pd.DataFrame:
     """What a loaded model's predict takes."""
     return pd.DataFrame({"image": list(encoded)})
+
+
+def _signature(emotions: Sequence[str]) -> ModelSignature:
+    found = [
+        ColSpec(DataType.string, "emotion"),
+        ColSpec(DataType.double, "confidence"),
+        ColSpec(DataType.boolean, "face_found"),
+    ]
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary, "image")]),
+        outputs=Schema(found + [ColSpec(DataType.double, emotion) for emotion in emotions]),
+    )

@@ -9,8 +9,8 @@ from typing import Any
 import mlflow
 
 from ferline.artifact import write_json
-from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
+from ferline.models.trained import CARD
 from ferline.tracking import registry, store
 
 
@@ -88,7 +88,8 @@ def _answers(model_digest: str) -> Iterable[list[str]]:
         )
         table = pd.read_parquet(path)
     table = table[table["split"] == "test"]
-    return [[EMOTIONS[a], EMOTIONS[p]] for a, p in zip(table["label"], table["predicted"], strict=True)]
+    emotions = mlflow.artifacts.load_dict(f"runs:/{rows[0].info.run_id}/{CARD}")["emotions"]
+    return [[emotions[a], emotions[p]] for a, p in zip(table["label"], table["predicted"], strict=True)]
 
 
 def _curves(parent: str, architecture: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from ferline.tracking.promotion import Promotion
 
 PARENT = "ferline.pipeline_run"
 ARCHITECTURE = "ferline.architecture"
+FOLD = "ferline.fold"
 LIMIT = 6000  # the longest value of a parameter that every MLflow store takes
 
 
@@ -33,19 +34,33 @@ def parent(pipeline_run: str, name: str) -> str:
     return str(store.client().create_run(store.experiment_id(), tags=tags, run_name=name).info.run_id)
 
 
-def row(parent_id: str, architecture: str) -> tuple[str, bool]:
-    """The id of the architecture's row under this parent, and whether it was made just now."""
-    found = find_row(parent_id, architecture)
-    if found:
+def row(parent_id: str, architecture: str, fold: int | None = None) -> tuple[str, bool]:
+    """The id of the architecture's row under this parent, and whether it was made just now; a fold's is under that."""
+    if fold is not None:
+        return _fold_row(row(parent_id, architecture)[0], architecture, fold)
+    if found := find_row(parent_id, architecture):
         return found, False
-    tags = {"mlflow.parentRunId": parent_id, ARCHITECTURE: architecture, "ferline.kind": "architecture"}
-    tags |= store.code_version() | store.process_tags()
-    return str(store.client().create_run(store.experiment_id(), tags=tags, run_name=architecture).info.run_id), True
+    return _new_row(parent_id, architecture, {ARCHITECTURE: architecture, "ferline.kind": "architecture"}), True
 
 
 def find_row(parent_id: str, architecture: str) -> str | None:
-    found = store.search(f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{ARCHITECTURE}` = '{architecture}'", 1)
+    return _find(f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{ARCHITECTURE}` = '{architecture}'")
+
+
+def _fold_row(row_id: str, architecture: str, fold: int) -> tuple[str, bool]:
+    if found := _find(f"tags.`mlflow.parentRunId` = '{row_id}' and tags.`{FOLD}` = '{fold}'"):
+        return found, False
+    return _new_row(row_id, f"{architecture} fold {fold}", {FOLD: str(fold), "ferline.kind": "fold"}), True
+
+
+def _find(condition: str) -> str | None:
+    found = store.search(condition, 1)
     return str(found[0].info.run_id) if found else None
+
+
+def _new_row(above: str, name: str, tags: dict[str, str]) -> str:
+    tags = {"mlflow.parentRunId": above, **tags, **store.code_version(), **store.process_tags()}
+    return str(store.client().create_run(store.experiment_id(), tags=tags, run_name=name).info.run_id)
 
 
 def log_parameters(run_id: str, parameters: dict[str, Any]) -> None:
@@ -61,9 +76,15 @@ def log_epoch(run_id: str, record: dict[str, Any]) -> None:
     store.client().log_batch(run_id, metrics=points)
 
 
-def log_evaluation(parent_id: str, evaluation: Evaluation, model: TrainedModel | None = None) -> str:
-    """The whole row of an evaluated model: parameters, curves, scores, pictures and the model itself; its id."""
-    run_id, new = row(parent_id, evaluation.architecture)
+def log_evaluation(
+    parent_id: str, evaluation: Evaluation, model: TrainedModel | None = None, fold: int | None = None
+) -> str:
+    """The whole row of an evaluated model: parameters, curves, scores, pictures and the model itself; its id.
+
+    Of folds only the first one's model is kept in MLflow: it is the one that may be promoted.
+    """
+    run_id, new = row(parent_id, evaluation.architecture, fold)
+    new = new or "folds" in evaluation.content  # whose curves are the mean of rows that were written as they trained
     card = evaluation.card
     log_parameters(
         run_id,
@@ -81,7 +102,8 @@ def log_evaluation(parent_id: str, evaluation: Evaluation, model: TrainedModel |
     }
     store.client().log_batch(run_id, metrics=metrics, tags=[RunTag(k, str(v)) for k, v in tags.items()])
     store.client().log_artifacts(run_id, str(evaluation.folder))
-    _attach_model(run_id, evaluation, model)
+    if not fold:
+        _attach_model(run_id, evaluation, model)
     store.client().set_terminated(run_id)
     return run_id
 
@@ -128,6 +150,7 @@ def _scores(evaluation: Evaluation) -> dict[str, float]:
     values |= {"size_mb": evaluation.size_bytes / 1e6, "best_epoch": evaluation.card["best_epoch"]}
     for split in ("validation", "test"):
         scores = evaluation.scores(split)
+        values |= {f"{split}/{key}_sd": value for key, value in scores.get("sd", {}).items()}
         values |= {f"{split}/{key}": value for key, value in scores.items() if isinstance(value, int | float)}
         values |= {f"{split}/recall_{emotion}": each["recall"] for emotion, each in scores["per_class"].items()}
     return {key: float(value) for key, value in values.items() if value is not None}

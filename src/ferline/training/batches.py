@@ -14,10 +14,13 @@ RESIDENT_BYTES_CPU = 2 << 30
 class Batches:
     """One split of a FaceSet, ready to be drawn from in any order."""
 
-    def __init__(self, faces: FaceSet, split: str, device: torch.device) -> None:
+    def __init__(self, faces: FaceSet, split: str, device: torch.device, targets: str = "label") -> None:
+        """`targets`: what `draw` gives with the images, their labels or the shares of the taggers' votes."""
         self._faces, self._device = faces, device
         self._rows = faces.rows(split)
         self.labels = torch.from_numpy(faces.labels[self._rows]).to(device)
+        votes = targets == "votes"
+        self.targets = torch.from_numpy(faces.vote_shares(self._rows)).to(device) if votes else self.labels
         size = len(self._rows) * faces.side**2 * faces.channels
         self._resident = self._gather(np.arange(len(self._rows))) if size <= _room(device) else None
 
@@ -27,7 +30,7 @@ class Batches:
     def draw(
         self, order: np.ndarray, size: int, drop_single: bool = False
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """uint8[n,H,W,C] images and their labels, `size` at a time; a last batch of one is dropped on request,
+        """uint8[n,H,W,C] images and their targets, `size` at a time; a last batch of one is dropped on request,
         since batch normalisation has no variance to take of it."""
         for start in range(0, len(order), size):
             positions = order[start : start + size]
@@ -35,7 +38,7 @@ class Batches:
                 return
             index = torch.from_numpy(positions).to(self._device, non_blocking=True)
             images = self._gather(positions) if self._resident is None else self._resident[index]
-            yield images, self.labels[index]
+            yield images, self.targets[index]
 
     def _gather(self, positions: np.ndarray) -> torch.Tensor:
         images = torch.from_numpy(self._faces.images[self._rows[positions]])

@@ -20,7 +20,6 @@ from tqdm import tqdm
 from ferline.augment.batch import Augmenter
 from ferline.augment.policy import AugmentationPolicy
 from ferline.augment.sampling import order
-from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 from ferline.models.network import Network, to_input
@@ -50,7 +49,8 @@ def train(
     params = architecture.training
     torch.manual_seed(params.seed)
     device = device_of(params)
-    network = create(architecture.model, architecture.input, architecture.weights, architecture.options).to(device)
+    network = create(architecture.model, architecture.input, architecture.weights, architecture.options, faces.emotions)
+    network = network.to(device)
     session = Session(name, network, architecture, policy, faces, device)
     kept = Checkpoints(checkpoints)
     state = _resume(session, kept.latest(), on_epoch)
@@ -104,11 +104,14 @@ class Session:
     ) -> None:
         self.name, self.network, self.architecture, self.device = name, network, architecture, device
         self.params = architecture.training
-        self.train, self.validation = Batches(faces, "train", device), Batches(faces, "validation", device)
+        self.train = Batches(faces, "train", device, self.params.targets)
+        self.validation = Batches(faces, "validation", device)
         self.balance = policy.params.balance
         self.augment = Augmenter(policy.params, architecture.input, *network.normalisation, seed=self.params.seed)
         self.optimiser = optimiser(network.parameters(), self.params)
-        self.class_weights = _class_weights(self.train.labels) if self.params.class_weights == "balanced" else None
+        self.class_weights = (
+            _class_weights(self.train.labels, len(faces.emotions)) if self.params.class_weights == "balanced" else None
+        )
         self.precision, self.scaler = _precision(self.params.precision, device)
 
     def run_epoch(self, epoch: int, rate: float) -> Record:
@@ -133,11 +136,11 @@ class Session:
         batches = self.train.draw(positions, self.params.batch_size, drop_single=True)
         count = -(-len(positions) // self.params.batch_size)
         label = f"{self.name} {epoch + 1}/{self.params.epochs}"
-        for step, (images, labels) in enumerate(
+        for step, (images, targets) in enumerate(
             tqdm(batches, label, count, leave=False, disable=None, file=sys.stderr)
         ):
-            loss, right = self._step(self.augment(images, epoch, step), labels)
-            totals += torch.stack([loss * len(labels), right, right.new_tensor(len(labels))])
+            loss, right = self._step(self.augment(images, epoch, step), targets)
+            totals += torch.stack([loss * len(targets), right, right.new_tensor(len(targets))])
             bad = torch.where((bad < 0) & ~torch.isfinite(loss), step, bad)
             if step % CHECK_EVERY == 0:
                 self._refuse_non_finite(bad, epoch, rate)
@@ -145,10 +148,10 @@ class Session:
         loss_sum, right_sum, images_seen = totals.tolist()
         return loss_sum / images_seen, right_sum / images_seen
 
-    def _step(self, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _step(self, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         with self.precision():
             logits = self.network(inputs)
-        loss = self.loss(logits.float(), labels)
+        loss = self.loss(logits.float(), targets)
         total = loss
         if self.params.l2:
             total = loss + self.params.l2 * sum(p.square().sum() for p in self.network.regularised())
@@ -159,10 +162,14 @@ class Session:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        labels = targets if targets.ndim == 1 else targets.argmax(1)
         return loss.detach(), (logits.argmax(1) == labels).sum().float()
 
-    def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(logits, labels, self.class_weights, label_smoothing=self.params.label_smoothing)
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Of labels [N], or of shares [N, emotions] that sum to 1."""
+        return functional.cross_entropy(
+            logits, targets, self.class_weights, label_smoothing=self.params.label_smoothing
+        )
 
     @torch.inference_mode()
     def score(self, batches: Batches) -> Record:
@@ -239,9 +246,9 @@ def _better(record: Record, than: Record, monitor: str) -> bool:
     return value < reference if monitor == "loss" else value > reference
 
 
-def _class_weights(labels: torch.Tensor) -> torch.Tensor:
+def _class_weights(labels: torch.Tensor, classes: int) -> torch.Tensor:
     """Inverse to a class's share, 1 on average over the images; a class with no image has nothing to weigh."""
-    counts = torch.bincount(labels, minlength=len(EMOTIONS)).float()
+    counts = torch.bincount(labels, minlength=classes).float()
     present = counts > 0
     return torch.where(present, counts.sum() / (present.sum() * counts.clamp(min=1)), torch.zeros_like(counts))
 

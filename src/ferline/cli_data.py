@@ -1,0 +1,198 @@
+"""`ferline data ...`: datasets as downloaded into raw sets under data/raw, and what is in them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ferline.artifact import state_folder
+from ferline.datasets.sources import SOURCES
+from ferline.datasets.sources.source import Option, Source
+from ferline.errors import FerlineError
+
+ROOT = Path()  # the project is where the command is typed, as for `zenml pipeline run`
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """Our own errors come out as their one message."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except FerlineError as error:
+            raise click.ClickException(str(error)) from None
+
+    return run
+
+
+@click.group()
+def data() -> None:
+    """Raw sets under data/raw: add, list, describe, audit."""
+
+
+@data.group()
+def add() -> None:
+    """Read a dataset as people download it, check it, pack it, put it under DVC and print its card.
+
+    Adding more images appends; adding the same again changes nothing.
+    """
+
+
+def _adder(source: Source) -> click.Command:
+    @told
+    def command(source_path: Path, name: str, skip_bad: bool, **options: Any) -> None:
+        from ferline.datasets.add import add as read
+        from ferline.datasets.card import as_text, card_of
+
+        require_project()
+        added = read(ROOT, source, source_path, name, options, skip_bad)
+        version(added.raw.folder)
+        click.echo(f"{added.raw.folder}: {added.told()}\n")
+        click.echo(as_text(card_of(added.raw)))
+
+    parameters: list[click.Parameter] = [
+        click.Option(
+            ["--source", "source_path"],
+            type=click.Path(path_type=Path),
+            required=True,
+            help="The download: a file or folder.",
+        ),
+        click.Option(["--name"], default=source.key, show_default=True, help="The set's name under data/raw."),
+        *(_option(each) for each in source.options),
+        click.Option(
+            ["--skip-bad"], is_flag=True, help="Leave out files that are no whole images, rather than refuse."
+        ),
+    ]
+    about = source.about
+    text = f"{about.title}.\n\n{about.terms}\n\n{about.where}"
+    return click.Command(source.key, callback=command, params=parameters, help=text, short_help=f"{about.title}.")
+
+
+def _option(option: Option) -> click.Option:
+    flag = f"--{option.name.replace('_', '-')}"
+    if option.kind is bool:
+        return click.Option([flag, option.name], is_flag=True, default=option.default, help=option.help)
+    kind = click.Path(path_type=Path) if option.kind is Path else option.kind
+    return click.Option([flag, option.name], type=kind, default=option.default, help=option.help)
+
+
+for _source in SOURCES.values():
+    add.add_command(_adder(_source))
+
+
+@data.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@told
+def list_(as_json: bool) -> None:
+    """Print a line for every set."""
+    from ferline.datasets.card import sets_under
+
+    sets = sets_under(ROOT)
+    if as_json:
+        click.echo(json.dumps(sets, indent=2))
+    elif not sets:
+        click.echo("no sets yet; `ferline data add --help` lists what can be added")
+    for each in [] if as_json else sets:
+        images = f"{each['images']:>9,} images" if "images" in each else " " * 16
+        click.echo(f"{each['name']:16} {images}  {each['state']}  {each.get('title', '')}".rstrip())
+
+
+@data.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@told
+def card(name: str, as_json: bool) -> None:
+    """Print what is in a set, where it came from, on which terms, and how to train on it."""
+    from ferline.datasets.card import as_text, card_of
+
+    content = card_of(the_set(name))
+    click.echo(json.dumps(content, indent=2) if as_json else as_text(content))
+
+
+@data.command()
+@click.argument("name")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="The PNG to write; default: under .ferline/."
+)
+@told
+def sheet(name: str, out: Path | None) -> None:
+    """Draw examples of every emotion, to look at. The picture shows people: it must stay where the set may be."""
+    from ferline.datasets.audit.sets import whole
+    from ferline.datasets.card import sheet_of
+    from ferline.sheet import save_png
+
+    target = out or state_folder("sheets") / f"{the_set(name).name}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_png(target, sheet_of(whole(ROOT, name, "random")))
+    click.echo(target)
+
+
+@data.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--protocol", default=None, help="Split by this protocol; default: params.yaml's, or the set's card's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="The folder to write; default: under .ferline/."
+)
+@told
+def audit(names: tuple[str, ...], protocol: str | None, as_json: bool, out: Path | None) -> None:
+    """Look for leaks: the same or nearly the same picture, person or video on two sides, in one set or across several.
+
+    Writes a page of pictures to look at; it shows people, so it must stay where the sets may be.
+    """
+    from ferline.datasets.audit.sets import audited
+    from ferline.params import load
+
+    target = out or state_folder("audits") / "+".join(names)
+    result, findings = audited(ROOT, names, protocol, load(), target)
+    if as_json:
+        click.echo(json.dumps(result.read_json("audit.json"), indent=2))
+    else:
+        click.echo("\n".join([*findings.lines(), "", f"To look at: {result.page}"]))
+
+
+@data.command()
+@click.option("--identities", default=84, show_default=True, help="How many people to draw.")
+@click.option("--takes", default=4, show_default=True, help="Images of every person and emotion.")
+@click.option("--seed", default=7, show_default=True)
+@click.option("--name", default="synthetic", show_default=True, help="The set's name under data/raw.")
+@told
+def synthesize(identities: int, takes: int, seed: int, name: str) -> None:
+    """Draw the synthetic faces into a raw set and add it to DVC."""
+    from ferline.datasets.raw import RawSet
+    from ferline.datasets.synthetic import faces
+
+    folder = ROOT / "data" / "raw" / name
+    new = RawSet(folder).append(faces(identities, takes, seed))
+    click.echo(f"{folder}: {new} new images")
+    version(folder)
+
+
+def the_set(name: str) -> Any:
+    from ferline.datasets.ingest import require_set
+    from ferline.params import DatasetParams
+
+    return require_set(ROOT, DatasetParams(name))
+
+
+def require_project() -> None:
+    """A set that is packed where no DVC is would be versioned by nobody; say so before reading for minutes."""
+    if not (ROOT / ".dvc").is_dir():
+        raise FerlineError(
+            f"{ROOT.absolute()}: no DVC project. Run this in the project's folder, or `dvc init` there first"
+        )
+
+
+def version(folder: Path) -> None:
+    """Put the set under DVC."""
+    done = subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", str(folder)], check=False)
+    if done.returncode:
+        raise FerlineError(
+            f"`dvc add {folder}` failed; the images are in the folder, so run it again once DVC's message is dealt with"
+        )

@@ -1,0 +1,38 @@
+"""From the names of raw sets to an audit of them, together where there are several."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ferline.datasets.audit.audit import audit
+from ferline.datasets.audit.findings import Findings
+from ferline.datasets.audit.picture import pictures_of, together
+from ferline.datasets.audit.report import Audit
+from ferline.datasets.card import card_of
+from ferline.datasets.ingest import ingest, require_set
+from ferline.datasets.samples import Samples
+from ferline.emotions import KNOWN
+from ferline.errors import FerlineError
+from ferline.params import DatasetParams, Params
+
+
+def audited(
+    root: Path, names: tuple[str, ...], protocol: str | None, params: Params, target: Path
+) -> tuple[Audit, Findings]:
+    """The audit of these sets, left at `target`; without a protocol each is split as params.yaml or its card says."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise FerlineError(f"{', '.join(twice)} is named twice; name every set once")
+    samples = {name: whole(root, name, protocol, params) for name in names}
+    table, pictures = together({name: (each.table, pictures_of(each)) for name, each in samples.items()})
+    findings = audit(table.drop(columns="dataset") if len(names) == 1 else table, pictures)
+    title = ", ".join(f"{name} (protocol {each.origin['dataset']['protocol']})" for name, each in samples.items())
+    return Audit.write(findings, f"Leakage audit of {title}", table, pictures, target), findings
+
+
+def whole(root: Path, name: str, protocol: str | None = None, params: Params | None = None) -> Samples:
+    """All of a set, every emotion and no folds, split so that an audit can say what the split gives away."""
+    if protocol is None and params is not None and params.dataset.name == name:
+        dataset = replace(params.dataset, fraction=1.0)
+    else:
+        found = protocol or str(card_of(require_set(root, DatasetParams(name)))["suggested"]["protocol"])
+        dataset = DatasetParams(name, protocol=found)
+    return ingest(root, replace(dataset, emotions=KNOWN, folds=0))

@@ -1,0 +1,148 @@
+"""The card of a raw set: what is in it, where it came from, on which terms, and how to train on it."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ferline.datasets.labels import labelled
+from ferline.datasets.raw import RawSet
+from ferline.datasets.samples import SPLITS, Samples
+from ferline.datasets.splits import named
+from ferline.emotions import EMOTIONS, KNOWN, in_order
+from ferline.faces.decode import UnreadableImage, decode
+from ferline.params import DatasetParams
+from ferline.sheet import contact_sheet
+
+_WIDTH = 100
+_SMALL = 5_000  # images; below, one split's test part is too small to tell models apart, and folds are suggested
+
+
+def card_of(raw: RawSet) -> dict[str, Any]:
+    """Everything on the card as plain data."""
+    table = raw.table
+    voted = bool(table["votes"].notna().any())
+    decided, left_out = labelled(table, DatasetParams(raw.name, emotions=KNOWN))
+    return {
+        "name": raw.name,
+        "digest": raw.digest,
+        **raw.card,
+        "images": len(table),
+        "labels_from": "votes, by majority" if voted else "the set",
+        "left_out": left_out,
+        "counts": _counts(decided),
+        "subjects": int(table.loc[named(table, "subject"), "subject"].nunique()),
+        "sequences": int(table.loc[named(table, "sequence"), "sequence"].nunique()),
+        "suggested": suggested(raw.name, decided),
+    }
+
+
+def suggested(name: str, table: pd.DataFrame) -> dict[str, Any]:
+    """The lines of params.yaml that fit the set: the most honest protocol that it allows, its own emotions."""
+    lines: dict[str, Any] = {"name": name}
+    known = {column: bool(len(table)) and bool(named(table, column).all()) for column in ("subject", "sequence")}
+    held = table["split"].isin(SPLITS).all() and {"train"} < set(table["split"])
+    kind = next((column for column in ("subject", "sequence") if known[column]), "official" if held else "random")
+    lines["protocol"] = kind
+    if kind != "official" and len(table) < _SMALL:
+        lines["folds"] = int(min(10, table[kind].nunique())) if kind in known else 5
+    if (own := in_order(set(table["label"].dropna()))) != EMOTIONS and len(own) >= 2:
+        lines["emotions"] = list(own)
+    return lines
+
+
+def as_text(card: dict[str, Any]) -> str:
+    lines = [f"{card['name']}: {card.get('title', 'a set without a card')}", ""]
+    lines += [f"  images      {card['images']:,}"]
+    lines += [f"  {name:11} {card[name]:,}" for name in ("subjects", "sequences") if card[name]]
+    lines += [f"  labels from {card['labels_from']}"]
+    lines += [f"  left out    {count:,} {reason}" for reason, count in card["left_out"].items()]
+    lines += [f"  digest      {card['digest'][:12]}", "", *_table(card["counts"]), ""]
+    for name in ("terms", "where", "citation"):
+        if card.get(name):
+            lines += textwrap.wrap(card[name], _WIDTH, initial_indent=f"  {name:9} ", subsequent_indent=" " * 12)
+    for each in card.get("added", []):
+        lines += ["", f"  added from {each['from']}: {each['form']}"]
+        lines += [f"    {key}: {value}" for key, value in each["options"].items()]
+        lines += [
+            line
+            for note in each["notes"]
+            for line in textwrap.wrap(note, _WIDTH, initial_indent="    - ", subsequent_indent=" " * 6)
+        ]
+    return "\n".join(
+        [*lines, "", "  to train on it, write in params.yaml:", f"    dataset: {_yaml(card['suggested'])}"]
+    )
+
+
+def sheet_of(samples: Samples, across: int = 10, side: int = 96, seed: int = 0) -> np.ndarray:
+    """uint8[H,W,3]: a row of examples for every emotion, drawn over the whole set."""
+    table = samples.table
+    labels = in_order(set(table["label"].dropna()))
+    rng = np.random.default_rng(seed)
+    places = {}
+    for label in labels:
+        own = table.index[table["label"] == label].to_numpy()
+        places[label] = np.sort(rng.choice(own, min(across, len(own)), replace=False))
+    chosen = Samples(samples.folder)
+    wanted = table.index.isin(np.concatenate(list(places.values())))
+    chosen.table = table[wanted]
+    pictures = {
+        row: _picture(image) for rows, images in chosen.batches() for row, image in zip(rows.index, images, strict=True)
+    }
+    return contact_sheet([[pictures[row] for row in places[label]] for label in labels], labels, [], side)
+
+
+def sets_under(root: Path) -> list[dict[str, Any]]:
+    """A line for every set that DVC or the disk knows, in order of name."""
+    folder = root / "data" / "raw"
+    names = {path.stem for path in folder.glob("*.dvc")}
+    names |= {path.parent.name for path in folder.glob("*/manifest.json")}
+    return [_line(RawSet(folder / name)) for name in sorted(names)]
+
+
+def _line(raw: RawSet) -> dict[str, Any]:
+    versioned = raw.folder.with_name(f"{raw.name}.dvc").exists()
+    if not (raw.folder / "manifest.json").exists():
+        return {"name": raw.name, "state": f"not here; run `dvc pull data/raw/{raw.name}.dvc`"}
+    card = raw.card
+    return {
+        "name": raw.name,
+        "title": card.get("title", ""),
+        "images": len(raw),
+        "shards": len(raw.shards),
+        "state": "versioned" if versioned else f"not versioned; run `dvc add data/raw/{raw.name}`",
+    }
+
+
+def _counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Images of every label in every split of the set's own."""
+    splits = table["split"].fillna("no split")
+    found = pd.crosstab(table["label"].fillna("no label"), splits)
+    rows = [*in_order(found.index), *sorted(set(found.index) - set(KNOWN))]
+    columns = [*(split for split in SPLITS if split in found), *sorted(set(found.columns) - set(SPLITS))]
+    return {str(row): {str(column): int(found.loc[row, column]) for column in columns} for row in rows}
+
+
+def _table(counts: dict[str, dict[str, int]]) -> list[str]:
+    splits = list(next(iter(counts.values()), {}))
+    total = {split: sum(row[split] for row in counts.values()) for split in splits}
+    head = f"  {'':12}" + "".join(f"{split:>12}" for split in splits)
+    body = [f"  {label:12}" + "".join(f"{row[s]:>12,}" for s in splits) for label, row in counts.items()]
+    return [head, *body, f"  {'all':12}" + "".join(f"{total[split]:>12,}" for split in splits)]
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    told = (
+        f"{key}: [{', '.join(value)}]" if isinstance(value, list) else f"{key}: {value}"
+        for key, value in values.items()
+    )
+    return "{" + ", ".join(told) + "}"
+
+
+def _picture(image: bytes) -> np.ndarray | None:
+    try:
+        return decode(image)
+    except UnreadableImage:
+        return None
