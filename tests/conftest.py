@@ -23,10 +23,12 @@ def _own_scratch(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["FERLINE_SCRATCH"] = str(tmp_path_factory.mktemp("state") / "scratch")
 
 
-def patterns(count: int, side: int, channels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def patterns(
+    count: int, side: int, channels: int, seed: int, classes: int = len(EMOTIONS)
+) -> tuple[np.ndarray, np.ndarray]:
     """Noise with one bright square whose place is the class: soon learnt by anything that can learn."""
     generator = np.random.default_rng(seed)
-    labels = np.arange(count) % len(EMOTIONS)
+    labels = np.arange(count) % classes
     images = generator.integers(0, 120, (count, side, side, channels), dtype=np.uint8)
     cell = side // 3
     for image, label in zip(images, labels, strict=True):
@@ -37,20 +39,31 @@ def patterns(count: int, side: int, channels: int, seed: int) -> tuple[np.ndarra
 
 @pytest.fixture
 def make_faces(tmp_path: Path) -> Callable[..., FaceSet]:
-    """A FaceSet of patterns: `train`, `validation` and `test` images of each class in turn."""
+    """A FaceSet of patterns: `train`, `validation` and `test` images of each class in turn.
+
+    `votes` gives the shares of votes of some labels, int64[N].
+    """
 
     def make(
-        train: int = 70, validation: int = 28, test: int = 28, side: int = 48, channels: int = 1, seed: int = 0
+        train: int = 70,
+        validation: int = 28,
+        test: int = 28,
+        side: int = 48,
+        channels: int = 1,
+        seed: int = 0,
+        emotions: tuple[str, ...] = EMOTIONS,
+        votes: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> FaceSet:
         splits = np.repeat(["train", "validation", "test"], [train, validation, test])
-        parts = [patterns(n, side, channels, seed + i) for i, n in enumerate((train, validation, test)) if n]
+        classes = len(emotions)
+        parts = [patterns(n, side, channels, seed + i, classes) for i, n in enumerate((train, validation, test)) if n]
         images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         number = len(images)
         table = pd.DataFrame(
             {
                 "id": [f"{split}-{i}" for i, split in enumerate(splits)],
                 "label": labels,
-                "votes": None,
+                "votes": list(votes(labels).astype(np.float32)) if votes else None,
                 "subject": [f"{split}-p{i % 5}" for i, split in enumerate(splits)],
                 "sequence": None,
                 "split": splits,
@@ -62,12 +75,14 @@ def make_faces(tmp_path: Path) -> Callable[..., FaceSet]:
                 "box": [[0, 0, side, side]] * number,
             }
         )
-        target = tmp_path / f"faces-{train}-{validation}-{test}-{side}-{channels}-{seed}"
+        name = f"faces-{train}-{validation}-{test}-{side}-{channels}-{seed}-{classes}"
+        target = tmp_path / (f"{name}-votes" if votes else name)
         with staging(target) as folder:
             with ImageWriter(folder, number, side, channels) as writer:
                 writer.append(images)
             table.to_parquet(folder / "faces.parquet", index=False)
             dataset = {"name": "patterns", "protocol": "official", "shares": [0.8, 0.1, 0.1], "seed": 0}
+            dataset |= {} if emotions == EMOTIONS else {"emotions": list(emotions)}
             origin = {"dataset": dataset, "data_digest": f"{seed:064x}", "preprocessing": asdict(FaceParams())}
             write_json(folder / "origin.json", origin)
         return FaceSet(target)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
-from ferline.params import Params, load
+from ferline.params import PAPERS, LeakageParams, Params, load
 
 PROJECT = Path(__file__).parents[1]
 
@@ -78,6 +79,45 @@ def test_every_key_is_documented(content):
         ),
         ("dataset.shares", [0.8, 0.1, 0.2], "shares: (0.8, 0.1, 0.2) is not allowed; write three shares above 0"),
         ("validation.max_bad_share", "much", "validation.max_bad_share: 'much' is not allowed"),
+        (
+            "dataset.protocol",
+            "subjects",
+            "dataset.protocol: 'subjects' is not allowed; write official, random, subject, sequence, column:NAME or "
+            "paper:KEY, KEY being one of resnet50_gru, cnn_lstm, cnn_lstm_svm, resnet50_resnet34, resnet50_transfer",
+        ),
+        ("dataset.protocol", "paper:vgg", "protocol: 'paper:vgg' is not allowed; write official, random"),
+        ("dataset.protocol", "column:", "protocol: 'column:' is not allowed; write official, random"),
+        ("dataset.folds", 2, "dataset.folds: 2 is not allowed; write 0 (one split) or 3 and more"),
+        ("dataset.folds", 5, "folds: 5 is not allowed; write 0 with protocol: official; random, subject and sequence"),
+        (
+            "dataset.emotions",
+            ["happy", "joy"],
+            "emotions: ['happy', 'joy'] is not allowed; write two or more of angry, disgust, fear, happy, sad, "
+            "surprise, neutral, contempt, each once",
+        ),
+        ("dataset.emotions", ["happy", "sad", "happy"], "emotions: ['happy', 'sad', 'happy'] is not allowed"),
+        ("dataset.emotions", ["happy"], "emotions: ['happy'] is not allowed; write two or more"),
+        (
+            "dataset.labels",
+            "winner",
+            "dataset.labels: 'winner' is not allowed; input should be 'majority', 'plurality'",
+        ),
+        ("dataset.fraction", 0, "fraction: 0.0 is not allowed; write a share of the images above 0, at most 1"),
+        ("dataset.fraction", 1.5, "fraction: 1.5 is not allowed"),
+        ("dataset.name", ".hidden", "name: '.hidden' is not allowed; write the name of a set under data/raw/"),
+        (
+            "validation.leakage.exact",
+            "stop",
+            "validation.leakage.exact: 'stop' is not allowed; input should be 'report'",
+        ),
+        ("validation.leakage.mirror", "drop", "leakage.mirror: unknown key; known here: conflicts, exact, near"),
+        (
+            "validation.cross_split_duplicates",
+            "fail",
+            "validation.cross_split_duplicates: unknown key; known here: leak",
+        ),
+        ("faces.detect", "maybe", "faces.detect: 'maybe' is not allowed"),
+        ("architectures.cnn_lstm.training.targets", "soft", "targets: 'soft' is not allowed; input should be 'label'"),
         ("promotion.select_on", "test", "promotion.select_on: 'test' is not allowed"),
         ("promotion.gates.min_macro_f1", 7, "min_macro_f1: 7.0 is not allowed; write a share from 0 to 1"),
         ("profile", "fast", "profile: 'fast' is not allowed; write one of paper, quick"),
@@ -92,6 +132,40 @@ def test_a_mistake_is_told_with_its_key_value_and_what_is_allowed(content, tmp_p
     if path.startswith("architectures"):  # a profile would lay its own value over it
         content["profiles"]["quick"] = {}
     assert said in refused(content, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "protocol", ["official", "random", "subject", "sequence", "column:Usage", *(f"paper:{key}" for key in PAPERS)]
+)
+def test_every_protocol_can_be_written(content, tmp_path, protocol):
+    content["dataset"]["protocol"] = protocol
+    assert loaded(content, tmp_path).dataset.protocol == protocol
+
+
+@pytest.mark.parametrize("protocol", ["random", "subject", "sequence"])
+def test_the_protocols_that_are_drawn_can_be_cut_into_folds(content, tmp_path, protocol):
+    content["dataset"] |= {"protocol": protocol, "folds": 3}
+    assert loaded(content, tmp_path).dataset.folds == 3
+
+
+def test_the_classes_are_the_chosen_emotions_in_their_own_order(content, tmp_path):
+    del content["dataset"]["emotions"]
+    assert loaded(content, tmp_path).dataset.emotions == EMOTIONS
+    content["dataset"]["emotions"] = ["contempt", *reversed(EMOTIONS)]
+    assert loaded(content, tmp_path).dataset.emotions == KNOWN
+
+
+@pytest.mark.parametrize(("written", "value"), [("auto", "auto"), ("true", True), ("false", False)])
+def test_detect_is_auto_or_a_yes_or_a_no(content, tmp_path, written, value):
+    content["faces"]["detect"] = "DETECT"
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content).replace("DETECT", written))
+    assert load(path).faces.detect is value or load(path).faces.detect == value == "auto"
+
+
+def test_what_is_not_written_of_leakage_is_dropped_or_reported(content, tmp_path):
+    content["validation"]["leakage"] = {"near": "fail"}
+    assert loaded(content, tmp_path).validation.leakage == LeakageParams("drop", "fail", "report")
 
 
 def test_a_profile_that_is_not_chosen_is_checked_too(content, tmp_path):

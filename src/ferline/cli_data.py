@@ -70,8 +70,9 @@ def _adder(source: Source) -> click.Command:
         ),
     ]
     about = source.about
-    text = f"{about.title}.\n\n{about.terms}\n\n{about.where}"
-    return click.Command(source.key, callback=command, params=parameters, help=text, short_help=f"{about.title}.")
+    title = f"{about.title[0].upper()}{about.title[1:]}."
+    text = f"{title}\n\n{about.terms}\n\n\b\n{about.where}"  # \b: not wrapped, which would cut an address in two
+    return click.Command(source.key, callback=command, params=parameters, help=text, short_help=title)
 
 
 def _option(option: Option) -> click.Option:
@@ -128,8 +129,12 @@ def sheet(name: str, out: Path | None) -> None:
     from ferline.sheet import save_png
 
     target = out or state_folder("sheets") / f"{the_set(name).name}.png"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_png(target, sheet_of(whole(ROOT, name, "random")))
+    picture = sheet_of(whole(ROOT, name, "random"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_png(target, picture)
+    except OSError as error:
+        raise FerlineError(f"{target}: could not be written ({error.strerror})") from None
     click.echo(target)
 
 
@@ -165,20 +170,22 @@ def audit(names: tuple[str, ...], protocol: str | None, as_json: bool, out: Path
 @told
 def synthesize(identities: int, takes: int, seed: int, name: str) -> None:
     """Draw the synthetic faces into a raw set and add it to DVC."""
+    from ferline.datasets.add import require_same_kind
+    from ferline.datasets.ingest import dataset_named
     from ferline.datasets.raw import RawSet
     from ferline.datasets.synthetic import faces
 
-    folder = ROOT / "data" / "raw" / name
-    new = RawSet(folder).append(faces(identities, takes, seed))
-    click.echo(f"{folder}: {new} new images")
-    version(folder)
+    raw = RawSet(ROOT / "data" / "raw" / dataset_named(name).name)
+    require_same_kind(raw, None)
+    new = raw.append(faces(identities, takes, seed))
+    click.echo(f"{raw.folder}: {new} new images")
+    version(raw.folder)
 
 
 def the_set(name: str) -> Any:
-    from ferline.datasets.ingest import require_set
-    from ferline.params import DatasetParams
+    from ferline.datasets.ingest import dataset_named, require_set
 
-    return require_set(ROOT, DatasetParams(name))
+    return require_set(ROOT, dataset_named(name))
 
 
 def require_project() -> None:

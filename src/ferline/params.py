@@ -40,7 +40,8 @@ class DatasetParams:
     fraction: float = 1.0
 
     def __post_init__(self) -> None:
-        _require(bool(self.name) and "/" not in self.name, "name", self.name, "the name of a set under data/raw/")
+        ok = bool(self.name) and "/" not in self.name and not self.name.startswith(".")
+        _require(ok and not self.name.endswith(".dvc"), "name", self.name, "the name of a set under data/raw/")
         kind, _, rest = self.protocol.partition(":")
         known = self.protocol in PROTOCOLS or (kind == "paper" and rest in PAPERS) or (kind == "column" and bool(rest))
         allowed = f"{', '.join(PROTOCOLS)}, column:NAME or paper:KEY, KEY being one of {', '.join(PAPERS)}"

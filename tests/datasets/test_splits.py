@@ -1,226 +1,121 @@
-"""The three protocols: who is where is a matter of the rows and the seed, and nobody is where they must not be."""
+"""The draws: who is where is a matter of the rows and the seed, never of their order, and the shares are met."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tables import people, shares_of
 
-from ferline.datasets.ingest import ingest
-from ferline.datasets.raw import RawSet
-from ferline.datasets.samples import SPLITS, Samples
-from ferline.datasets import protocols
-from ferline.datasets.splits import leaks
-from ferline.emotions import EMOTIONS
+from ferline.datasets.samples import SPLITS
+from ferline.datasets.splits import a_part, by_group, by_image, by_label, leaks
 from ferline.errors import FerlineError
-from ferline.params import DatasetParams
 
-def assign(table: pd.DataFrame, params: DatasetParams) -> pd.Series:
-    return protocols.assign(table, params).split
-
-
-MakeRows = Callable[..., list[dict[str, Any]]]
-MakeSamples = Callable[..., Samples]
+Draw = Callable[..., pd.Series]
+SHARES = dict(zip(SPLITS, (0.8, 0.1, 0.1), strict=True))
+TEN = {str(fold): 0.1 for fold in range(10)}
 
 
-def people(count: int, images: int = 21, seed: int = 0) -> pd.DataFrame:
-    """A table of `count` persons with about `images` images each, labels in FER2013's proportions."""
-    random = np.random.default_rng(seed)
-    sizes = random.integers(images // 2, images * 3 // 2 + 1, count)
-    number = int(sizes.sum())
-    labels = random.choice(EMOTIONS, number, p=[0.14, 0.02, 0.14, 0.25, 0.17, 0.11, 0.17])
-    return pd.DataFrame(
-        {
-            "id": [f"i{n}" for n in range(number)],
-            "label": labels,
-            "subject": np.repeat([f"p{n}" for n in range(count)], sizes),
-            "split": None,
-            "sha256": [f"{n:064x}" for n in range(number)],
-        }
-    )
+def by_person(table: pd.DataFrame, shares: dict[str, float], seed: int) -> pd.Series:
+    return by_group(table, "subject", shares, seed)
 
 
-def shares_of(table: pd.DataFrame, splits: pd.Series) -> pd.DataFrame:
-    return pd.crosstab(table["label"], splits, normalize="index")[list(SPLITS)]
+every_draw = pytest.mark.parametrize("draw", [by_label, by_image, by_person])
 
 
-def test_official_is_the_sets_own_split() -> None:
-    table = people(6).assign(split=lambda t: np.resize(["test", "train", "validation"], len(t)))
-    assert assign(table, DatasetParams("x")).tolist() == table["split"].tolist()
-
-
-def test_official_refuses_images_without_a_split_saying_how_many_and_what_to_write() -> None:
-    table = people(6).assign(split="train")
-    table.loc[[3, 5], "split"] = None
-    with pytest.raises(FerlineError, match=r"2 of \d+ images have no split \(first: i3, i5\). Write protocol: random"):
-        assign(table, DatasetParams("x"))
-
-
-def test_official_refuses_splits_it_does_not_know() -> None:
-    table = people(6).assign(split="Training")
-    with pytest.raises(FerlineError, match=r"one of train, validation, test; (\d+) of \1 images have 'Training'"):
-        assign(table, DatasetParams("x"))
-
-
-def test_official_without_validation_images_draws_them_from_training_and_leaves_test_alone() -> None:
-    table = people(40).assign(
-        split=lambda t: np.where(t["subject"].isin([f"p{n}" for n in range(10)]), "test", "train")
-    )
-    splits = assign(table, DatasetParams("x"))
-    assert ((splits == "test") == (table["split"] == "test")).all()
-    train = table["split"] == "train"
-    assert (splits[train] == "validation").mean() == pytest.approx(1 / 9, abs=0.02)
-    assert leaks(table, splits) == []  # the persons are known, so they are kept apart
-    unknown = table.assign(subject=None)
-    assert (assign(unknown, DatasetParams("x"))[train] == "validation").mean() == pytest.approx(1 / 9, abs=0.01)
-
-
+@pytest.mark.parametrize("draw", [by_label, by_image])
 @pytest.mark.parametrize("shares", [(0.8, 0.1, 0.1), (0.5, 0.2, 0.3)])
-def test_random_gives_every_label_its_shares(shares: tuple[float, float, float]) -> None:
+def test_every_label_has_its_shares(draw: Draw, shares: tuple[float, float, float]) -> None:
     table = people(60)
-    splits = assign(table, DatasetParams("x", protocol="random", shares=shares))
-    assert np.abs(shares_of(table, splits).to_numpy() - shares).max() < 0.02
+    sides = draw(table, dict(zip(SPLITS, shares, strict=True)), 0)
+    assert np.abs(shares_of(table, sides).to_numpy() - shares).max() < 0.02
 
 
-def test_random_gives_even_a_label_of_three_images_one_in_every_split() -> None:
+@every_draw
+def test_a_seed_is_a_split_whatever_the_order_of_the_rows(draw: Draw) -> None:
+    table = people(30)
+    sides = draw(table, SHARES, 1)
+    assert draw(table.sample(frac=1, random_state=0), SHARES, 1).sort_index().equals(sides)
+    assert (draw(table, SHARES, 2) != sides).mean() > 0.1
+
+
+def test_copies_with_two_labels_are_drawn_alike_whatever_the_order_of_the_rows() -> None:
+    table = people(30)
+    table["sha256"] = np.resize(table["sha256"][: len(table) // 3], len(table))
+    sides = by_label(table, SHARES, 0)
+    for seed in range(5):
+        assert by_label(table.sample(frac=1, random_state=seed), SHARES, 0).sort_index().equals(sides)
+
+
+def test_even_a_label_of_three_images_has_one_on_every_side() -> None:
     table = people(10)
     table.loc[:2, "label"] = "contempt"
-    splits = assign(table, DatasetParams("x", protocol="random"))
-    assert sorted(splits[:3]) == ["test", "train", "validation"]
+    assert sorted(by_label(table, SHARES, 0)[:3]) == ["test", "train", "validation"]
 
 
-@pytest.mark.parametrize("protocol", ["random", "subject"])
-def test_a_seed_is_a_split_whatever_the_order_of_the_rows(protocol: Any) -> None:
-    table = people(30)
-    splits = assign(table, DatasetParams("x", protocol=protocol, seed=1))
-    shuffled = table.sample(frac=1, random_state=0)
-    assert assign(shuffled, DatasetParams("x", protocol=protocol, seed=1)).sort_index().equals(splits)
-    other = assign(table, DatasetParams("x", protocol=protocol, seed=2))
-    assert (other != splits).mean() > 0.1
+def test_what_ten_sides_leave_over_is_spread_and_does_not_all_go_to_the_first() -> None:
+    table = pd.DataFrame({"id": [f"i{n}" for n in range(77)], "label": ["contempt"] * 54 + ["fear"] * 18 + ["sad"] * 5})
+    counts = pd.crosstab(table["label"], by_image(table, TEN, 0)).reindex(columns=list(TEN), fill_value=0)
+    assert counts.sum(axis=1).tolist() == [54, 18, 5]
+    assert (counts - counts.sum(axis=1).to_numpy()[:, None] / 10).abs().to_numpy().max() < 1
 
 
-def test_random_keeps_nearly_every_image_where_it_was_when_a_set_grows() -> None:
+def test_nearly_every_image_stays_where_it_was_when_a_set_grows() -> None:
     """A champion that is scored again on the grown set must not meet its own training images there."""
     table = people(120)
     small, large = table[: len(table) // 2], table
-    before, after = (assign(part, DatasetParams("x", protocol="random")) for part in (small, large))
+    before, after = (by_label(part, SHARES, 0) for part in (small, large))
     assert (before == after[: len(small)]).mean() > 0.95
 
 
-def test_random_never_parts_exact_copies() -> None:
+def test_by_label_never_parts_exact_copies_and_by_image_does() -> None:
     table = people(30)
     table["sha256"] = np.resize(table["sha256"][: len(table) // 3], len(table))
-    splits = assign(table, DatasetParams("x", protocol="random"))
-    assert splits.groupby(table["sha256"]).nunique().max() == 1
+    assert by_label(table, SHARES, 0).groupby(table["sha256"]).nunique().max() == 1
+    assert by_image(table, SHARES, 0).groupby(table["sha256"]).nunique().max() > 1
 
 
 @pytest.mark.parametrize(("count", "tolerance"), [(10, 0.06), (120, 0.02)])
-def test_subject_keeps_every_person_on_one_side(count: int, tolerance: float) -> None:
+def test_every_person_is_on_one_side(count: int, tolerance: float) -> None:
     table = people(count)
-    splits = assign(table, DatasetParams("x", protocol="subject"))
-    assert leaks(table, splits) == []
-    share = splits.value_counts(normalize=True)
+    sides = by_person(table, SHARES, 0)
+    assert leaks(table, sides) == []
+    share = sides.value_counts(normalize=True)
     assert [share[split] for split in SPLITS] == pytest.approx((0.8, 0.1, 0.1), abs=tolerance)
 
 
-def test_subject_balances_labels_that_only_some_persons_show() -> None:
+def test_labels_that_only_some_persons_show_are_balanced() -> None:
     """Half of the persons are only ever happy, the others never are."""
     table = people(60)
     happy = table["subject"].str[1:].astype(int) % 2 == 0
     table["label"] = np.where(happy, "happy", "sad")
-    splits = assign(table, DatasetParams("x", protocol="subject"))
-    assert np.abs(shares_of(table, splits).to_numpy() - (0.8, 0.1, 0.1)).max() < 0.04
+    sides = by_person(table, SHARES, 0)
+    assert np.abs(shares_of(table, sides).to_numpy() - (0.8, 0.1, 0.1)).max() < 0.04
 
 
-def test_subject_puts_somebody_in_every_split_even_of_three_persons() -> None:
-    splits = assign(people(3), DatasetParams("x", protocol="subject"))
-    assert set(splits) == set(SPLITS)
+def test_somebody_is_on_every_side_even_of_three_persons_and_two_are_too_few() -> None:
+    assert set(by_person(people(3), SHARES, 0)) == set(SPLITS)
+    with pytest.raises(FerlineError, match=r"'subject' needs 3 subjects or more.*found 2\. Write another protocol"):
+        by_person(people(2), SHARES, 0)
 
 
-def test_subject_needs_three_persons() -> None:
-    with pytest.raises(FerlineError, match=r"needs 3 subjects or more.*found 2"):
-        assign(people(2), DatasetParams("x", protocol="subject"))
-
-
-def test_subject_refuses_images_of_nobody_saying_how_many() -> None:
-    table = people(10)
-    table.loc[[4, 6], "subject"] = [None, ""]
-    with pytest.raises(FerlineError, match=r"2 of \d+ images have no subject \(first: i4, i6\). Write protocol"):
-        assign(table, DatasetParams("x", protocol="subject"))
+def test_a_part_has_every_label_of_every_split_and_a_larger_part_contains_it() -> None:
+    table = people(40).assign(split=lambda t: np.resize(["train"] * 8 + ["validation", "test"], len(t)))
+    table.loc[0, ["label", "split"]] = ["contempt", "test"]  # one image of its kind
+    tenth, third = a_part(table, 0.1, 0), a_part(table, 1 / 3, 0)
+    groups = ["label", "split"]
+    sizes, taken = table.groupby(groups).size(), table[tenth].groupby(groups).size()
+    assert taken.equals(np.maximum(1, np.ceil(sizes * 0.1)).astype(int))
+    assert not (tenth & ~third).any()
+    assert a_part(table, 1.0, 0).all()
+    assert a_part(table.sample(frac=1, random_state=0), 0.1, 0).sort_index().equals(tenth)
+    assert (a_part(table, 0.1, 1) != tenth).any()
 
 
 def test_leaks_names_who_is_on_both_sides() -> None:
-    table = pd.DataFrame({"subject": ["b", "b", "a", "a", None, None, "c"]})
-    splits = pd.Series(["train", "test", "test", "train", "train", "test", "train"])
-    assert leaks(table, splits) == ["a", "b"]
-
-
-def test_ingest_links_the_shards_and_says_where_it_all_came_from(
-    tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples
-) -> None:
-    rows = make_rows(150)
-    samples = make_samples(rows, protocol="random", seed=3)
-    samples.verify()
-    images = [image for _, batch in samples.batches(64) for image in batch]
-    assert images == [row["image"] for row in rows]
-    shard = "shard-00001.parquet"
-    assert (samples.folder / "shards" / shard).samefile(tmp_path / "data" / "raw" / "tiny" / shard)
-    raw = RawSet(tmp_path / "data" / "raw" / "tiny")
-    dataset = {"name": "tiny", "protocol": "random", "shares": [0.8, 0.1, 0.1], "folds": 0, "seed": 3}
-    dataset |= {"emotions": list(EMOTIONS), "labels": "majority", "fraction": 1.0}
-    said = {"cropped": False, "left_out": {}, "split_note": None}
-    assert samples.origin == {"dataset": dataset, "raw_digest": raw.digest, **said}
-    again = ingest(tmp_path, DatasetParams("tiny", protocol="random", seed=3))
-    assert again.digest == samples.digest
-    assert ingest(tmp_path, DatasetParams("tiny", protocol="random", seed=4)).digest != samples.digest
-
-
-def test_ingest_of_an_unknown_set_names_the_known_ones(
-    tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples
-) -> None:
-    make_samples(make_rows(10), protocol="random")
-    (tmp_path / "data" / "raw" / "fer2013.dvc").write_text("outs:\n")
-    with pytest.raises(FerlineError, match=r"dataset.name: 'nosuch' is no set in .*; known sets here: fer2013, tiny$"):
-        ingest(tmp_path, DatasetParams("nosuch"))
-    with pytest.raises(FerlineError, match=r"data/raw/fer2013: not here yet; run `dvc pull .*fer2013.dvc`"):
-        ingest(tmp_path, DatasetParams("fer2013"))
-
-
-def test_ingest_of_a_flipped_bit_or_a_lost_shard_says_how_to_get_it_back(tmp_path: Path, make_rows: MakeRows) -> None:
-    raw = RawSet(tmp_path / "data" / "raw" / "tiny")
-    raw.append(make_rows(30))
-    shard = raw.folder / "shard-00000.parquet"
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    shard.write_bytes(content)
-    with pytest.raises(FerlineError, match=r"shard-00000.parquet: corrupt"):
-        ingest(tmp_path, DatasetParams("tiny"))
-    shard.unlink()
-    (raw.folder.parent / "tiny.dvc").write_text("outs:\n")
-    with pytest.raises(FerlineError, match=r"shard-00000.parquet: missing.*`dvc pull --force .*tiny.dvc` brings back"):
-        ingest(tmp_path, DatasetParams("tiny"))
-
-
-def test_ingest_refuses_an_id_in_two_shards(tmp_path: Path, make_rows: MakeRows) -> None:
-    """No append makes such a set; two sets copied into one folder do."""
-    raw, other = RawSet(tmp_path / "data" / "raw" / "tiny"), RawSet(tmp_path / "other")
-    raw.append(make_rows(5))
-    other.append(make_rows(8, first=3))
-    (other.folder / "shard-00000.parquet").rename(raw.folder / "shard-00001.parquet")
-    files = raw.manifest | {"shard-00001.parquet": other.manifest["shard-00000.parquet"]}
-    (raw.folder / "manifest.json").write_text(json.dumps({"files": files}))
-    with pytest.raises(
-        FerlineError, match=r"2 ids .* the first is 'face-00003': shard-00000\S+ row 3 and shard-00001\S+ row 0"
-    ):
-        ingest(tmp_path, DatasetParams("tiny"))
-
-
-def test_ingest_of_an_empty_set_says_so(tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "raw" / "tiny"
-    folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text('{"files": {}}')
-    with pytest.raises(FerlineError, match="holds no images"):
-        ingest(tmp_path, DatasetParams("tiny"))
+    table = pd.DataFrame(
+        {"subject": ["b", "b", "a", "a", None, None, "c"], "sequence": [None, "", "", "v", "v", "w", "w"]}
+    )
+    sides = pd.Series(["train", "test", "test", "train", "train", "test", "train"])
+    assert leaks(table, sides) == ["a", "b"]
+    assert leaks(table, sides, "sequence") == ["w"]

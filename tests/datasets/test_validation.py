@@ -13,53 +13,19 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from gate import outcomes, reasons, rewritten, stopped
 
-from ferline.artifact import staging, write_json
 from ferline.datasets.inspection import inspect
 from ferline.datasets.samples import INDEX_COLUMNS, Samples
-from ferline.datasets.validation import ValidationReport, validate
-from ferline.emotions import EMOTIONS
+from ferline.datasets.validation import validate
+from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
-from ferline.params import DatasetParams, ValidationParams
+from ferline.params import DatasetParams, LeakageParams, ValidationParams
 
 MakeRows = Callable[..., list[dict[str, Any]]]
 MakeSamples = Callable[..., Samples]
 TINY = DatasetParams("tiny")
 LAX = ValidationParams(max_bad_share=0.2)
-
-
-def reasons(report: ValidationReport) -> dict[str, str]:
-    return dict(report.quarantine[["id", "reason"]].itertuples(index=False))
-
-
-def outcomes(report: dict[str, Any]) -> dict[str, bool]:
-    return {each["expectation"]: each["success"] for each in report["expectations"]}
-
-
-def rewritten(samples: Samples, target: Path, **changes: Any) -> Samples:
-    """The same samples with other columns in their index, as no ingest of ours would write it."""
-    table = samples.table.assign(**{name: column for name, column in changes.items() if column is not None})
-    table = table.drop(columns=[name for name, column in changes.items() if column is None])
-    with staging(target) as folder:
-        table.to_parquet(folder / "index.parquet", index=False)
-        write_json(folder / "origin.json", samples.origin)
-        for shard in samples.table["shard"].unique():
-            (folder / "shards").mkdir(exist_ok=True)
-            (folder / "shards" / shard).write_bytes((samples.folder / "shards" / shard).read_bytes())
-    return Samples(target)
-
-
-def stopped(
-    samples: Samples, params: ValidationParams, dataset: DatasetParams, keep: Path
-) -> tuple[str, dict[str, Any]]:
-    """The message of a run that stops, and the report that was kept."""
-    with pytest.raises(FerlineError) as error:
-        validate(samples, params, dataset, keep=keep)
-    report = ValidationReport(keep / dataset.name).verify()
-    assert report.decision == "stopped"
-    assert str(report.page) in str(error.value)
-    assert "stopped" in report.page.read_text()
-    return str(error.value), report.read_json("report.json")
 
 
 def test_a_good_set_goes_on_as_it_is(
@@ -104,10 +70,10 @@ def test_every_bad_row_is_set_aside_with_its_reason(
     rows[1]["image"] = b"this is a text\n"
     rows[2]["image"] = encode(2, form=".jpg")[:-200]
     rows[3]["image"] = huge_png_header()
-    rows[4]["label"] = "contempt"
+    rows[4]["label"] = "bored"
     rows[5]["label"] = None
     rows[6]["image"] = encode(6, side=12)
-    rows[7] |= {"image": encode(7, side=12), "label": "contempt"}
+    rows[7] |= {"image": encode(7, side=12), "label": "bored"}
     samples = make_samples(rows)
     kept, report = validate(samples, LAX, TINY)
     told = reasons(report)
@@ -117,10 +83,10 @@ def test_every_bad_row_is_set_aside_with_its_reason(
         "unreadable: not an image",
         "unreadable: truncated",
         "longer side above 8192 pixels: 20000",
-        "unknown label: contempt",
+        "unknown label: bored",
         "no label",
         "shorter side below 32 pixels: 12",
-        "shorter side below 32 pixels: 12; unknown label: contempt",
+        "shorter side below 32 pixels: 12; unknown label: bored",
     ]
     for reason, words in zip(told.values(), expected, strict=True):
         assert re.match(words, reason), reason
@@ -140,7 +106,7 @@ def test_every_bad_row_is_set_aside_with_its_reason(
 
 def test_what_is_left_has_the_same_digest_every_time(make_rows: MakeRows, make_samples: MakeSamples) -> None:
     rows = make_rows()
-    rows[5]["label"] = "contempt"
+    rows[5]["label"] = "bored"
     samples = make_samples(rows)
     (one, report), (other, again) = (validate(samples, LAX, TINY) for _ in range(2))
     assert one.digest == other.digest != samples.digest
@@ -153,7 +119,7 @@ def test_too_many_bad_rows_stop_the_run_with_their_reasons(
     rows = make_rows()
     for row in rows[:4]:
         row["image"] = b""
-    rows[9]["label"] = "contempt"
+    rows[9]["label"] = "bored"
     message, found = stopped(make_samples(rows), ValidationParams(), TINY, tmp_path / "kept")
     assert "At most 2.00% of the images are bad (validation.max_bad_share): 5 are (2.38%)" in message
     assert "4 unreadable, 1 unknown label (first: face-00000: unreadable: empty file (0 bytes); face-00001" in message
@@ -184,19 +150,23 @@ def test_the_least_of_a_class_is_counted_after_bad_rows_are_gone(
     validate(samples, ValidationParams(min_per_class=17), TINY)
 
 
-def test_a_split_without_images_stops_the_run(tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples) -> None:
-    rows = [row for row in make_rows() if row["split"] != "test"]
-    message, _ = stopped(make_samples(rows), ValidationParams(), TINY, tmp_path / "kept")
+def test_a_split_of_which_no_image_is_good_stops_the_run(
+    tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples
+) -> None:
+    rows = [row | ({"image": b""} if row["split"] == "test" else {}) for row in make_rows()]
+    message, found = stopped(make_samples(rows), ValidationParams(max_bad_share=1), TINY, tmp_path / "kept")
     assert "There are test images: found 0" in message
+    assert len(found["stopped_by"]) == 1
 
 
 def test_a_missing_column_stops_the_run_and_is_named(
     tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples
 ) -> None:
-    samples = rewritten(make_samples(make_rows(20)), tmp_path / "other", label=None)
+    samples = rewritten(make_samples(make_rows()), tmp_path / "other", label=None)
     message, found = stopped(samples, ValidationParams(), TINY, tmp_path / "kept")
     assert f"Every column is there: {', '.join(INDEX_COLUMNS)}: missing: label" in message
-    assert found["counts"] is None
+    assert (found["counts"], found["leakage"]) == (None, None)
+    assert not (tmp_path / "kept" / "tiny" / "docs" / "leakage.html").exists()
 
 
 def test_an_id_that_is_used_twice_stops_the_run(tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples) -> None:
@@ -231,11 +201,28 @@ def test_bytes_that_are_not_those_of_the_checksum_are_set_aside(
 def test_votes_that_do_not_sum_stop_the_run(
     tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples, votes: list[float], problem: str
 ) -> None:
-    rows = make_rows()
-    rows[0]["votes"] = [3, 0, 0, 1, 0, 0, 0]
-    rows[8]["votes"] = votes
-    message, _ = stopped(make_samples(rows), ValidationParams(), TINY, tmp_path / "kept")
+    """Those of a raw set are made into shares by ingest; what stands in the Samples is looked at all the same."""
+    samples = make_samples(make_rows())
+    given: list[list[float] | None] = [None] * 210
+    given[0], given[8] = [0.75, 0, 0, 0.25, 0, 0, 0], votes
+    bad = rewritten(samples, tmp_path / "other", votes=pd.Series(given, dtype=object))
+    message, _ = stopped(bad, ValidationParams(), TINY, tmp_path / "kept")
     assert f"sum to more than 0: 1 fail: face-00008 (faces/00008.png): {problem}" in message
+
+
+def test_shares_of_eight_classes_pass_and_stop_a_run_with_seven(
+    tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples
+) -> None:
+    rows = make_rows()
+    rows[8]["votes"] = [0, 6, 0, 0, 0, 0, 0, 4, 0, 0]
+    for row in rows[:210:15]:
+        row["label"] = "contempt"
+    samples = make_samples(rows, emotions=KNOWN)
+    _, report = validate(samples, ValidationParams(min_per_class=6), DatasetParams("tiny", emotions=KNOWN))
+    assert set(report.read_json("report.json")["counts"]) == set(KNOWN)
+    message, seven = stopped(samples, LAX, TINY, tmp_path / "kept")
+    assert "1 fail: face-00008 (faces/00008.png): 8 votes for 7 emotions" in message
+    assert seven["reasons"] == {"unknown label": 14}
 
 
 def test_a_missing_subject_stops_the_run_where_the_protocol_needs_one(
@@ -249,82 +236,40 @@ def test_a_missing_subject_stops_the_run_where_the_protocol_needs_one(
     assert "Every image has a subject, as dataset.protocol: subject needs: 2 fail: face-00008" in message
 
 
-def test_a_person_on_both_sides_stops_the_subject_protocol_and_is_reported_by_the_others(
-    tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples
+@pytest.mark.parametrize(("column", "words"), [("subject", "No person is"), ("sequence", "No video is")])
+def test_who_is_on_two_sides_stops_the_protocol_that_promised_otherwise_and_is_reported_by_the_others(
+    tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples, column: str, words: str
 ) -> None:
     rows = make_rows()
-    rows[0]["subject"] = rows[3 * 7]["subject"]  # somebody from validation, now in train too
+    for row in rows:
+        row["sequence"] = row["subject"].replace("person", "video")
+    rows[0][column] = rows[3 * 7][column]  # somebody from validation, now in train too
     samples = make_samples(rows)
     _, report = validate(samples, ValidationParams(), TINY)
     assert report.decision == "passed"
-    assert outcomes(report.read_json("report.json"))["No person is in two splits"] is False
-    assert "person-3 is in train, validation" in report.page.read_text()
-    message, _ = stopped(samples, ValidationParams(), DatasetParams("tiny", protocol="subject"), tmp_path / "kept")
-    assert "No person is in two splits: 22 fail" in message
+    assert outcomes(report.read_json("report.json"))[f"{words} on two sides"] is False
+    assert f"{rows[0][column]} is in train, validation" in report.page.read_text()
+    message, _ = stopped(samples, ValidationParams(), DatasetParams("tiny", protocol=column), tmp_path / "kept")
+    assert f"{words} on two sides: 22 fail" in message
 
 
 def test_a_set_without_one_good_image_stops_the_run(
     tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples
 ) -> None:
-    rows = [row | {"image": b""} for row in make_rows(20)]
+    rows = [row | {"image": b""} for row in make_rows(35)]
     message, found = stopped(make_samples(rows), ValidationParams(), TINY, tmp_path / "kept")
-    assert "20 are (100.00%): 20 unreadable" in message
+    assert "35 are (100.00%): 35 unreadable" in message
     assert "There are train images: found 0" in message
     assert found["images_that_go_on"] == 0
 
 
-@pytest.fixture
-def copied(make_rows: MakeRows, make_samples: MakeSamples) -> Samples:
-    """face-00000 (train) is also in validation and test, face-00021 (validation) also in train, and a train pair."""
-    rows = make_rows()
-    for copy, original in ((21, 0), (28, 0), (2, 22), (3, 4)):
-        rows[copy]["image"] = rows[original]["image"]
-    return make_samples(rows)
-
-
-def test_copies_across_splits_stop_the_run(tmp_path: Path, copied: Samples) -> None:
-    message, found = stopped(copied, ValidationParams(), TINY, tmp_path / "kept")
-    assert (
-        "No image is in two splits, byte for byte the same: 3 fail: face-00000 (faces/00000.png): test: face-00028"
-        in message
-    )
-    assert found["bad_share"] == 0
-
-
-def test_copies_across_splits_are_dropped_from_training_first(copied: Samples) -> None:
-    kept, report = validate(copied, ValidationParams(cross_split_duplicates="drop", max_bad_share=0), TINY)
-    assert reasons(report) == {
-        "face-00000": "exact copy of an image in test: face-00028",
-        "face-00002": "exact copy of an image in validation: face-00022",
-        "face-00021": "exact copy of an image in test: face-00028",
-    }
-    assert kept.table.groupby("sha256")["split"].nunique().max() == 1
-    assert len(kept) == 207
-    assert report.read_json("report.json")["bad_share"] == 0
-    again, nothing = validate(kept, ValidationParams(), TINY)
-    assert again.digest == kept.digest
-    assert len(nothing.quarantine) == 0
-
-
-def test_copies_across_splits_can_be_reported_only(copied: Samples) -> None:
-    kept, report = validate(copied, ValidationParams(cross_split_duplicates="report"), TINY)
-    assert kept.digest == copied.digest
-    assert outcomes(report.read_json("report.json"))["No image is in two splits, byte for byte the same"] is False
-    assert "test: face-00028" in report.page.read_text()
-
-
-def test_empty_files_are_unreadable_not_copies_of_each_other(make_rows: MakeRows, make_samples: MakeSamples) -> None:
-    rows = make_rows()
-    rows[0]["image"] = rows[28]["image"] = b""
-    _, report = validate(make_samples(rows), LAX, TINY)
-    assert set(reasons(report).values()) == {"unreadable: empty file (0 bytes)"}
-
-
 def test_all_that_stops_a_run_is_named_at_once(tmp_path: Path, make_rows: MakeRows, make_samples: MakeSamples) -> None:
     rows = make_rows()
-    rows[8]["votes"] = [0.0] * 7
     rows[21]["image"] = rows[0]["image"]
-    message, found = stopped(make_samples(rows), ValidationParams(min_per_class=50), TINY, tmp_path / "kept")
+    samples = make_samples(rows)
+    given = pd.Series([[0.0] * 7 if row == 8 else None for row in range(210)], dtype=object)
+    params = ValidationParams(min_per_class=50, leakage=LeakageParams(exact="fail"))
+    message, found = stopped(rewritten(samples, tmp_path / "other", votes=given), params, TINY, tmp_path / "kept")
     assert len([line for line in message.splitlines() if line.startswith("- ")]) == len(found["stopped_by"]) == 3
 
 
@@ -338,14 +283,14 @@ def test_without_a_folder_to_keep_it_in_the_message_still_says_it_all(
 def test_the_page_needs_no_network_and_shows_names_as_text(make_rows: MakeRows, make_samples: MakeSamples) -> None:
     rows = make_rows()
     rows[0] |= {"image": b"", "id": "<script>alert(1)</script>", "source": "<b>bold</b>"}
-    rows[1]["label"] = "<i>contempt</i>"
+    rows[1]["label"] = "<i>bored</i>"
     _, report = validate(make_samples(rows), LAX, TINY)
     page = report.page.read_text()
-    assert re.findall(r"(?:src|href)=\"(?!#)([^\"]*)", page) == ["../quarantine.csv"]
+    assert re.findall(r"(?:src|href)=\"(?!#)([^\"]*)", page) == ["../quarantine.csv", "leakage.html"]
     assert "http" not in page
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
-    assert "&lt;i&gt;contempt" in page
+    assert "&lt;i&gt;bored" in page
     assert "<b>bold" not in page
     for words in ("Every image can be read; otherwise the image is set aside", "1 unexpected values found"):
         assert words in page
@@ -360,7 +305,8 @@ def test_memory_does_not_grow_with_the_images(make_rows: MakeRows, make_samples:
         row["image"] = photo + bytes([number])
     samples = make_samples(rows)
     before = peak()
-    looks = inspect(samples, 8192)
+    looks, pictures = inspect(samples, 8192)
+    assert pictures.readable.all()
     assert looks["longer"].tolist() == [3000.0] * 30
     assert looks["problem"].isna().all()
     assert peak() - before < 200

@@ -126,3 +126,21 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
         return Evaluation(target)
 
     return make
+
+
+@pytest.fixture
+def make_faces_in_folds(tmp_path) -> Callable[..., FaceSet]:
+    """Grey squares, face by face in the next fold."""
+
+    def make(count: int, folds: int) -> FaceSet:
+        table = pd.DataFrame({column: [None] * count for column in TABLE_COLUMNS})
+        table["id"] = [f"face-{number}" for number in range(count)]
+        table["label"], table["fold"] = np.arange(count) % len(EMOTIONS), np.arange(count) % folds
+        with staging(tmp_path / "folds") as folder:
+            with ImageWriter(folder, count, 48, 1) as writer:
+                writer.append(np.zeros((count, 48, 48, 1), np.uint8))
+            table.to_parquet(folder / "faces.parquet", index=False)
+            write_json(folder / "origin.json", {"dataset": {"folds": folds}})
+        return FaceSet(tmp_path / "folds")
+
+    return make

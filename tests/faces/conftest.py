@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,18 @@ def scenes() -> list[np.ndarray]:
 
 @pytest.fixture
 def make_samples(tmp_path: Path) -> Callable[..., Samples]:
-    """Samples of these bytes, in shards of three; labels go round the emotions, splits train, validation, test."""
+    """Samples of these bytes, in shards of three; labels go round the emotions, splits train, validation, test.
 
-    def make(images: Sequence[bytes], labels: Sequence[str | None] | None = None) -> Samples:
+    `folds` of them go round too; `dataset` and `origin` are what ingest says of the set besides.
+    """
+
+    def make(
+        images: Sequence[bytes],
+        labels: Sequence[str | None] | None = None,
+        folds: int = 0,
+        dataset: dict[str, Any] | None = None,
+        **origin: Any,
+    ) -> Samples:
         shards = tmp_path / "shards"
         shards.mkdir(exist_ok=True)
         rows = []
@@ -47,6 +57,9 @@ def make_samples(tmp_path: Path) -> Callable[..., Samples]:
             table = pa.Table.from_pylist(part.to_dict("records"), schema=SHARD_SCHEMA)
             pq.write_table(table, shards / str(shard))
         index = pd.DataFrame(rows).drop(columns="image")
-        return Samples.write(index, shards, tmp_path / "samples", origin={"dataset": {"name": "test"}})
+        if folds:
+            index["fold"] = np.arange(len(index)) % folds
+        said = {"dataset": {"name": "test", **({"folds": folds} if folds else {}), **(dataset or {})}}
+        return Samples.write(index, shards, tmp_path / "samples", said | origin)
 
     return make

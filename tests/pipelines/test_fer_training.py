@@ -78,6 +78,7 @@ def test_nothing_changed_nothing_runs(first, project, store):
     assert cached(second) == SHARED | BRANCHES | {"compare"}
     assert ran(second) == {"promote"}
     assert "is the champion already" in parents(store)[0].data.tags["ferline.reason"]
+    assert set(children(store, parents(store)[0])) == ARCHITECTURES, "a run from the cache shows its comparison too"
 
 
 def test_one_parameter_of_one_architecture_runs_its_branch_and_what_follows(first, project, store):

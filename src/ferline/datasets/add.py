@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from ferline.artifact import MANIFEST
+from ferline.datasets.ingest import dataset_named
 from ferline.datasets.raw import RawSet
 from ferline.datasets.sources.source import Found, Row, Source
 from ferline.errors import FerlineError
 from ferline.faces.decode import UnreadableImage, require_whole
 
-_SAID = 10  # bad images named one by one
+_SAID_AT_MOST = 10  # bad images named one by one
+_DESCRIPTION = ("label", "votes", "subject", "sequence", "split", "attributes")
 
 
 @dataclass
@@ -32,12 +35,13 @@ class Added:
 
 def add(root: Path, source: Source, path: Path, name: str, options: Mapping[str, Any], skip_bad: bool = False) -> Added:
     """Read `path` with the source's reader into the raw set `name`; all of its new images are added, or none."""
-    raw = RawSet(root / "data" / "raw" / name)
-    before = _card(raw)
-    _require_same_kind(raw, before, source)
+    raw = RawSet(root / "data" / "raw" / dataset_named(name).name)
+    before = require_same_kind(raw, source.key)
     found = source.read(path, **options)
     added = Added(raw)
     rows = _whole(tqdm(found.rows, source.key, found.total, unit="image", disable=None), added, skip_bad)
+    if before:
+        rows = _as_there(rows, raw)
     # The card is asked for once the rows are read: only then does the reader know what it left out.
     added.new = raw.append(rows, card=lambda: _described(before, source, found, path, options, added))
     added.known -= added.new
@@ -55,8 +59,8 @@ def _whole(rows: Iterable[Row], added: Added, skip_bad: bool) -> Iterator[Row]:
         added.known += 1
         yield row
     if added.bad and not skip_bad:
-        listed = "\n".join(f"  - {each}" for each in added.bad[:_SAID])
-        more = f"\n  - and {len(added.bad) - _SAID:,} more" if len(added.bad) > _SAID else ""
+        listed = "\n".join(f"  - {each}" for each in added.bad[:_SAID_AT_MOST])
+        more = f"\n  - and {len(added.bad) - _SAID_AT_MOST:,} more" if len(added.bad) > _SAID_AT_MOST else ""
         raise FerlineError(
             f"{len(added.bad):,} of {len(added.bad) + added.known:,} files are no whole images:\n{listed}{more}\n"
             "Nothing was added. Mend or remove them, or write --skip-bad to leave them out"
@@ -65,18 +69,49 @@ def _whole(rows: Iterable[Row], added: Added, skip_bad: bool) -> Iterator[Row]:
         raise FerlineError("there is not one image to add. Nothing was added")
 
 
-def _card(raw: RawSet) -> dict[str, Any]:
-    return raw.card if (raw.folder / MANIFEST).exists() else {}
+def _as_there(rows: Iterable[Row], raw: RawSet) -> Iterator[Row]:
+    """The rows; what is said of an image that is in the set already must be what the set says, or it would be lost."""
+    table = raw.table
+    there = dict(zip(table["id"], map(_said, zip(*(table[name] for name in _DESCRIPTION), strict=True)), strict=True))
+    changed: list[Row] = []
+    for row in rows:
+        yield row
+        if there.get(row["id"]) not in (None, _said(row.get(name) for name in _DESCRIPTION)):
+            changed.append({name: row.get(name) for name in ("id", *_DESCRIPTION)})
+    if changed:
+        first = changed[0]
+        old = table[table["id"] == first["id"]].iloc[0]
+        name = next(name for name in _DESCRIPTION if _cell(old[name]) != _cell(first[name]))
+        raise FerlineError(
+            f"{raw.folder}: {len(changed):,} of its images are described otherwise now, the first is {first['id']!r}: "
+            f"{name} is {_cell(old[name])!r} there and {_cell(first[name])!r} here. A set only grows: give this one "
+            f"another --name, or delete {raw.folder} and {raw.folder}.dvc and add all of it again. Nothing was added"
+        )
 
 
-def _require_same_kind(raw: RawSet, card: Mapping[str, Any], source: Source) -> None:
-    made_by = card.get("source")
-    if (raw.folder / MANIFEST).exists() and made_by != source.key:
+def _said(values: Iterable[Any]) -> int:
+    return hash(tuple(map(_cell, values)))
+
+
+def _cell(value: Any) -> Any:
+    """A reader's value and a table's are one where a shard would keep them as one."""
+    if isinstance(value, list | np.ndarray):
+        return tuple(map(float, value))
+    return value if isinstance(value, str) and value else None
+
+
+def require_same_kind(raw: RawSet, key: str | None) -> dict[str, Any]:
+    """The card of the set that is there; images of this source (None: those drawn here) must be what it is made of."""
+    if not (raw.folder / MANIFEST).exists():
+        return {}
+    card = raw.card
+    if (made_by := card.get("source")) != key:
         kind = f"a set of the kind {made_by!r}" if made_by else "a set without a card"
         raise FerlineError(
-            f"{raw.folder}: {kind} is there already, and {source.key!r} images do not belong into it. "
-            "Give the new set another --name. Nothing was added"
+            f"{raw.folder}: {kind} is there already, and {repr(key) if key else 'synthetic'} images do not belong "
+            "into it. Give the new set another --name. Nothing was added"
         )
+    return card
 
 
 def _described(
@@ -86,7 +121,7 @@ def _described(
     about, usual = source.about, {option.name: option.default for option in source.options}
     bad = [f"{len(added.bad):,} files that are no whole images were left out"] if added.bad else []
     this = {
-        "from": path.name,
+        "from": path.resolve().name,  # of "." the folder's own
         "form": found.form,
         "notes": [*found.notes, *bad],
         "options": {key: _plain(value) for key, value in sorted(options.items()) if value != usual[key]},

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ferline.artifact import MANIFEST
 from ferline.datasets.labels import labelled
 from ferline.datasets.raw import RawSet
 from ferline.datasets.samples import SPLITS, Samples
 from ferline.datasets.splits import named
 from ferline.emotions import EMOTIONS, KNOWN, in_order
+from ferline.errors import FerlineError
 from ferline.faces.decode import UnreadableImage, decode
 from ferline.params import DatasetParams
 from ferline.sheet import contact_sheet
@@ -42,12 +44,13 @@ def card_of(raw: RawSet) -> dict[str, Any]:
 def suggested(name: str, table: pd.DataFrame) -> dict[str, Any]:
     """The lines of params.yaml that fit the set: the most honest protocol that it allows, its own emotions."""
     lines: dict[str, Any] = {"name": name}
-    known = {column: bool(len(table)) and bool(named(table, column).all()) for column in ("subject", "sequence")}
+    # Fewer than three people cannot stand on three sides.
+    groups = {column: table[column].nunique() for column in ("subject", "sequence") if named(table, column).all()}
     held = table["split"].isin(SPLITS).all() and {"train"} < set(table["split"])
-    kind = next((column for column in ("subject", "sequence") if known[column]), "official" if held else "random")
+    kind = next((name for name, count in groups.items() if count >= len(SPLITS)), "official" if held else "random")
     lines["protocol"] = kind
     if kind != "official" and len(table) < _SMALL:
-        lines["folds"] = int(min(10, table[kind].nunique())) if kind in known else 5
+        lines["folds"] = int(min(10, groups.get(kind, 5)))
     if (own := in_order(set(table["label"].dropna()))) != EMOTIONS and len(own) >= 2:
         lines["emotions"] = list(own)
     return lines
@@ -62,24 +65,30 @@ def as_text(card: dict[str, Any]) -> str:
     lines += [f"  digest      {card['digest'][:12]}", "", *_table(card["counts"]), ""]
     for name in ("terms", "where", "citation"):
         if card.get(name):
-            lines += textwrap.wrap(card[name], _WIDTH, initial_indent=f"  {name:9} ", subsequent_indent=" " * 12)
+            lines += _wrapped(card[name], f"  {name:9} ", " " * 12)
     for each in card.get("added", []):
         lines += ["", f"  added from {each['from']}: {each['form']}"]
         lines += [f"    {key}: {value}" for key, value in each["options"].items()]
-        lines += [
-            line
-            for note in each["notes"]
-            for line in textwrap.wrap(note, _WIDTH, initial_indent="    - ", subsequent_indent=" " * 6)
-        ]
+        lines += [line for note in each["notes"] for line in _wrapped(note, "    - ", " " * 6)]
     return "\n".join(
         [*lines, "", "  to train on it, write in params.yaml:", f"    dataset: {_yaml(card['suggested'])}"]
     )
+
+
+def _wrapped(text: str, first: str, next_: str) -> list[str]:
+    """Lines that cut no web address in two."""
+    wrapper = textwrap.TextWrapper(
+        _WIDTH, initial_indent=first, subsequent_indent=next_, break_long_words=False, break_on_hyphens=False
+    )
+    return wrapper.wrap(text)
 
 
 def sheet_of(samples: Samples, across: int = 10, side: int = 96, seed: int = 0) -> np.ndarray:
     """uint8[H,W,3]: a row of examples for every emotion, drawn over the whole set."""
     table = samples.table
     labels = in_order(set(table["label"].dropna()))
+    if not labels:
+        raise FerlineError(f"{samples.origin['dataset']['name']}: none of its images has an emotion to draw it under")
     rng = np.random.default_rng(seed)
     places = {}
     for label in labels:
@@ -98,13 +107,12 @@ def sets_under(root: Path) -> list[dict[str, Any]]:
     """A line for every set that DVC or the disk knows, in order of name."""
     folder = root / "data" / "raw"
     names = {path.stem for path in folder.glob("*.dvc")}
-    names |= {path.parent.name for path in folder.glob("*/manifest.json")}
+    names |= {path.parent.name for path in folder.glob(f"*/{MANIFEST}")}
     return [_line(RawSet(folder / name)) for name in sorted(names)]
 
 
 def _line(raw: RawSet) -> dict[str, Any]:
-    versioned = raw.folder.with_name(f"{raw.name}.dvc").exists()
-    if not (raw.folder / "manifest.json").exists():
+    if not (raw.folder / MANIFEST).exists():
         return {"name": raw.name, "state": f"not here; run `dvc pull data/raw/{raw.name}.dvc`"}
     card = raw.card
     return {
@@ -112,8 +120,20 @@ def _line(raw: RawSet) -> dict[str, Any]:
         "title": card.get("title", ""),
         "images": len(raw),
         "shards": len(raw.shards),
-        "state": "versioned" if versioned else f"not versioned; run `dvc add data/raw/{raw.name}`",
+        "state": _state(raw),
     }
+
+
+def _state(raw: RawSet) -> str:
+    """What DVC knows of the set, told by its size: a set only grows, and hashing it takes as long as `dvc status`."""
+    import yaml
+
+    pointer, run = raw.folder.with_name(f"{raw.name}.dvc"), f"run `dvc add data/raw/{raw.name}`"
+    if not pointer.exists():
+        return f"not versioned; {run}"
+    size = sum((raw.folder / name).stat().st_size for name in (*raw.manifest, MANIFEST))
+    known = yaml.safe_load(pointer.read_text())["outs"][0].get("size")
+    return "versioned" if known in (size, None) else f"changed since it was versioned; {run}"
 
 
 def _counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -134,11 +154,10 @@ def _table(counts: dict[str, dict[str, int]]) -> list[str]:
 
 
 def _yaml(values: dict[str, Any]) -> str:
-    told = (
-        f"{key}: [{', '.join(value)}]" if isinstance(value, list) else f"{key}: {value}"
-        for key, value in values.items()
-    )
-    return "{" + ", ".join(told) + "}"
+    """On one line; a set that is called 2024 or yes gets its quotes."""
+    import yaml
+
+    return yaml.safe_dump(values, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000).strip()
 
 
 def _picture(image: bytes) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -38,6 +39,14 @@ def _require_some(table: pd.DataFrame, left_out: dict[str, int], params: Dataset
             f"dataset: nothing of {params.name!r} is left by labels: {params.labels} and "
             f"emotions: [{', '.join(params.emotions)}] ({counts})"
         )
+
+
+def dataset_named(name: str, **values: Any) -> DatasetParams:
+    """For what is typed on a command line: checked as params.yaml is, and refused in one line."""
+    try:
+        return DatasetParams(name, **values)
+    except ValueError as error:
+        raise FerlineError(str(error)) from None
 
 
 def require_set(root: Path, params: DatasetParams) -> RawSet:

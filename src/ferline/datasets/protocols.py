@@ -118,13 +118,14 @@ def _validation_from_training(table: pd.DataFrame, held: str, shares: Mapping[st
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
     """The side that each image's attributes name."""
-    words = table["attributes"].map(lambda text: (json.loads(text) if text else {}).get(name))
+    said = [json.loads(text) if isinstance(text, str) else {} for text in table["attributes"]]
+    words = pd.Series([each.get(name) for each in said], table.index, dtype=object)
     sides = words.map(lambda word: None if word is None else side_named(str(word)))
     wrong = table[sides.isna()]
     if len(wrong):
-        here = sorted({key for text in table["attributes"].dropna() for key in json.loads(text)})
-        said = words[wrong.index[0]]
-        first = f"{wrong['id'].iloc[0]}: {'nothing' if said is None else repr(said)}"
+        here = sorted({key for each in said for key in each})
+        word = words[wrong.index[0]]
+        first = f"{wrong['id'].iloc[0]}: {'nothing' if word is None else repr(word)}"
         raise FerlineError(
             f"dataset.protocol: 'column:{name}' needs {', '.join(SPLITS)} for every image; {len(wrong):,} of "
             f"{len(table):,} have something else (first: {first}). "

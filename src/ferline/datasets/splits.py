@@ -16,7 +16,7 @@ def by_label(table: pd.DataFrame, shares: Shares, seed: int) -> pd.Series:
 
     The places come from the images' checksums, so a set that grew keeps all but a few images on the side they were on.
     """
-    images = table.drop_duplicates("sha256")
+    images = table.sort_values("id").drop_duplicates("sha256")  # of copies with two labels always the same one counts
     chosen = _drawn(images.set_index("sha256", drop=False), "sha256", shares, seed)
     return table["sha256"].map(chosen)
 
@@ -75,12 +75,16 @@ def _drawn(table: pd.DataFrame, key: str, shares: Shares, seed: int) -> pd.Serie
 
 
 def _counts(total: int, shares: Shares) -> list[int]:
-    """How many of `total` each side gets; where there are as many images as sides, each gets one."""
-    least = int(total >= len(shares))
-    rest = [max(least, round(total * share)) for share in list(shares.values())[1:]]
-    while sum(rest) > max(0, total - least):
-        rest[rest.index(max(rest))] -= 1
-    return [total - sum(rest), *rest]
+    """How many of `total` each side gets; where there are as many images as sides, each gets one.
+
+    The borders between the sides are rounded, not the sides: what is over is spread, and no fold gets all of it.
+    """
+    borders = np.rint(np.cumsum([0.0, *shares.values()]) * total).astype(int)
+    counts = np.diff(borders)
+    while total >= len(counts) and not counts.all():
+        counts[counts.argmin()] += 1
+        counts[counts.argmax()] -= 1
+    return list(counts.tolist())
 
 
 def _fill(counts: np.ndarray, shares: list[float]) -> list[int]:

@@ -81,7 +81,7 @@ def _only_numbers(values: dict[str, Any]) -> dict[str, float]:
 def _answers(model_digest: str) -> Iterable[list[str]]:
     import pandas as pd
 
-    rows = store.search(f"tags.`model.digest` = '{model_digest}'", 1)
+    rows = store.search(f"tags.`model.digest` = '{model_digest}' and tags.`ferline.kind` = 'architecture'", 1)
     with tempfile.TemporaryDirectory() as folder:
         path = mlflow.artifacts.download_artifacts(
             run_id=rows[0].info.run_id, artifact_path="predictions.parquet", dst_path=folder

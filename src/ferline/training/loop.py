@@ -167,9 +167,12 @@ class Session:
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Of labels [N], or of shares [N, emotions] that sum to 1."""
-        return functional.cross_entropy(
-            logits, targets, self.class_weights, label_smoothing=self.params.label_smoothing
-        )
+        weights, smoothing = self.class_weights, self.params.label_smoothing
+        if weights is None or targets.ndim == 1:
+            return functional.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
+        # Of shares torch divides by the images, of labels by their weights; here both are divided by their weights.
+        total = functional.cross_entropy(logits, targets, weights, reduction="sum", label_smoothing=smoothing)
+        return total / (targets @ weights).sum()
 
     @torch.inference_mode()
     def score(self, batches: Batches) -> Record:

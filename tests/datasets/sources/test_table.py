@@ -125,7 +125,10 @@ def test_numbers_as_labels_need_a_map(faces: Path) -> None:
         ("path,label img,happy", r"img \(line 2\)"),
         ("path,label img/a.png,sad img/b.png,sad img/a.png,sad", r"1 .* one row: img/a\.png \(line 2 and line 4\)"),
         ("path,label img/a.png,sad ./img/a.png,sad", r"1 images stand in more than one row"),
-        ("path,label,split img/a.png,sad,train img/b.png,sad,dev", r"1 rows with an unknown split: 'dev' \(line 3\)"),
+        (
+            "path,label,split img/a.png,sad,train img/b.png,sad,later",
+            r"1 rows with an unknown split: 'later' \(line 3\)",
+        ),
         ("path,label img/a.png", r"1 rows have not as many cells as there are columns \(2\): line 2 has 1"),
         ("path,label img/a.png,sad,7", r"line 2 has 3"),
         ('path,label img/a.png,"sad', r"line 2: no CSV"),

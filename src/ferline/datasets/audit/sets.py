@@ -8,7 +8,7 @@ from ferline.datasets.audit.findings import Findings
 from ferline.datasets.audit.picture import pictures_of, together
 from ferline.datasets.audit.report import Audit
 from ferline.datasets.card import card_of
-from ferline.datasets.ingest import ingest, require_set
+from ferline.datasets.ingest import dataset_named, ingest, require_set
 from ferline.datasets.samples import Samples
 from ferline.emotions import KNOWN
 from ferline.errors import FerlineError
@@ -30,9 +30,12 @@ def audited(
 
 def whole(root: Path, name: str, protocol: str | None = None, params: Params | None = None) -> Samples:
     """All of a set, every emotion and no folds, split so that an audit can say what the split gives away."""
-    if protocol is None and params is not None and params.dataset.name == name:
-        dataset = replace(params.dataset, fraction=1.0)
-    else:
-        found = protocol or str(card_of(require_set(root, DatasetParams(name)))["suggested"]["protocol"])
-        dataset = DatasetParams(name, protocol=found)
-    return ingest(root, replace(dataset, emotions=KNOWN, folds=0))
+    raw = require_set(root, dataset_named(name))
+    own = params is not None and params.dataset.name == name
+    dataset = params.dataset if params is not None and own else DatasetParams(name)
+    if protocol is None and not own:
+        protocol = str(card_of(raw)["suggested"]["protocol"])
+    dataset = replace(dataset, emotions=KNOWN, folds=0, fraction=1.0)
+    if protocol is not None:
+        dataset = dataset_named(**vars(dataset) | {"protocol": protocol})
+    return ingest(root, dataset)
