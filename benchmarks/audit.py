@@ -26,7 +26,7 @@ import numpy as np
 from ferline.datasets.audit.neighbours import Pairs, candidates
 from ferline.datasets.audit.picture import SIDE
 from ferline.datasets.audit.verify import near
-from ferline.faces.parallel import cores
+from ferline.images.parallel import cores
 
 SIZES = (10_000, 30_000, 100_000, 300_000)
 COPIES = 0.1

@@ -30,7 +30,7 @@ from ferline.datasets.shards import ShardWriter
 from ferline.datasets.synthetic import scene
 from ferline.emotions import EMOTIONS
 from ferline.faces.crop import crop
-from ferline.faces.parallel import cores
+from ferline.images.parallel import cores
 from ferline.params import FaceParams
 
 DIFFERENT = 64

@@ -30,7 +30,7 @@ from ferline.datasets.raw import RawSet
 from ferline.datasets.sources.files import images_under
 from ferline.datasets.sources.folder import read
 from ferline.emotions import EMOTIONS
-from ferline.faces.parallel import cores
+from ferline.images.parallel import cores
 
 SIDE = 48
 SPLITS = ("train", "train", "train", "val", "test")

@@ -25,7 +25,7 @@ import pandas as pd
 
 from ferline.datasets.raw import RawSet
 from ferline.datasets.sources.fer2013 import read
-from ferline.faces.parallel import cores
+from ferline.images.parallel import cores
 
 ROWS = 35_887
 ROUNDS = 5

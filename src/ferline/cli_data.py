@@ -126,7 +126,7 @@ def sheet(name: str, out: Path | None) -> None:
     """Draw examples of every emotion, to look at. The picture shows people: it must stay where the set may be."""
     from ferline.datasets.audit.sets import whole
     from ferline.datasets.card import sheet_of
-    from ferline.sheet import save_png
+    from ferline.images.sheet import save_png
 
     target = out or state_folder("sheets") / f"{the_set(name).name}.png"
     picture = sheet_of(whole(ROOT, name, "random"))
@@ -149,17 +149,23 @@ def sheet(name: str, out: Path | None) -> None:
 def audit(names: tuple[str, ...], protocol: str | None, as_json: bool, out: Path | None) -> None:
     """Look for leaks: the same or nearly the same picture, person or video on two sides, in one set or across several.
 
+    Says what params.yaml's validation.leakage makes of it, and ends with status 1 where that stops the pipeline.
     Writes a page of pictures to look at; it shows people, so it must stay where the sets may be.
     """
+    from ferline.datasets.audit.policy import consequences
     from ferline.datasets.audit.sets import audited
     from ferline.params import load
 
-    target = out or state_folder("audits") / "+".join(names)
-    result, findings = audited(ROOT, names, protocol, load(), target)
+    params = load()
+    result, findings = audited(ROOT, names, protocol, params, out or state_folder("audits") / "+".join(names))
+    made = consequences(findings, params.validation.leakage)
     if as_json:
-        click.echo(json.dumps(result.read_json("audit.json"), indent=2))
+        policy = {"set_aside": len(made.drops), "reports": made.reports, "stops": made.stops}
+        click.echo(json.dumps(result.read_json("audit.json") | {"policy": policy}, indent=2))
     else:
-        click.echo("\n".join([*findings.lines(), "", f"To look at: {result.page}"]))
+        click.echo("\n".join([*findings.lines(), "", *made.lines(), "", f"To look at: {result.page}"]))
+    if made.stops:
+        raise click.exceptions.Exit(1)
 
 
 @data.command()

@@ -8,12 +8,13 @@ from pathlib import Path
 import cv2
 import pytest
 import yaml
-from data_commands import MINE, OPTIONS, PEOPLE, changes, content, new_face, refused, told
+from data_commands import MINE, OPTIONS, PEOPLE, changes, content, data, new_face, refused, told
 
 from ferline.datasets.add import add
 from ferline.datasets.ingest import ingest
 from ferline.datasets.raw import RawSet
 from ferline.datasets.sources import SOURCES
+from ferline.datasets.synthetic import faces
 from ferline.emotions import EMOTIONS
 from ferline.params import DatasetParams
 
@@ -184,3 +185,21 @@ def test_a_suggestion_is_ready_for_params_yaml(project: Path) -> None:
     params = DatasetParams(**yaml.safe_load(written)["dataset"])
     assert params == DatasetParams("mine", protocol="subject", folds=4)
     assert len(ingest(project, params)) == 28
+
+
+def test_an_audit_says_what_the_policy_makes_of_it_and_fails_where_that_stops_the_pipeline(project: Path) -> None:
+    """A copy of a test image in training, under each of the three policies."""
+    rows = list(faces(4, 2, seed=5))
+    for place, row in enumerate(rows):
+        row["split"] = ("train", "validation", "test")[place % 3]
+    rows[0] |= {"image": rows[2]["image"], "sha256": rows[2]["sha256"]}
+    RawSet(Path("data/raw/copied")).append(rows)
+    assert "the pipeline sets 1 images aside: exact copy of an image in test" in told(
+        "audit", "copied", "--protocol", "official"
+    )
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    for policy, code, words in (("report", 0, "the pipeline reports leakage.exact"), ("fail", 1, "the pipeline stops")):
+        params["validation"]["leakage"]["exact"] = policy
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        done = data("audit", "copied", "--protocol", "official")
+        assert (done.exit_code, words in done.output) == (code, True), done.output

@@ -19,8 +19,8 @@ from ferline.datasets.samples import Samples
 from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.faces.crop import FaceCropper, crop
-from ferline.faces.decode import decode
 from ferline.faces.faceset import TABLE_COLUMNS
+from ferline.images.decode import decode
 from ferline.params import FaceParams
 
 Make = Callable[..., Samples]

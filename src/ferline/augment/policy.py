@@ -27,8 +27,8 @@ from ferline.artifact import Artifact, staging, write_json
 from ferline.augment.check import check
 from ferline.augment.sheet import policy_sheet
 from ferline.faces.faceset import FaceSet
+from ferline.images.sheet import save_png
 from ferline.params import AugmentationParams, InputParams
-from ferline.sheet import save_png
 
 __all__ = ["AugmentationPolicy", "check"]
 

@@ -5,8 +5,8 @@ import torch
 
 from ferline.augment.batch import Augmenter
 from ferline.faces.faceset import FaceSet
+from ferline.images.sheet import contact_sheet
 from ferline.params import AugmentationParams, InputParams
-from ferline.sheet import contact_sheet
 
 FACES_PER_CLASS = 2
 VERSIONS = 8

@@ -13,7 +13,7 @@ from ferline.datasets.ingest import dataset_named
 from ferline.datasets.raw import RawSet
 from ferline.datasets.sources.source import Found, Row, Source
 from ferline.errors import FerlineError
-from ferline.faces.decode import UnreadableImage, require_whole
+from ferline.images.decode import UnreadableImage, require_whole
 
 _SAID_AT_MOST = 10  # bad images named one by one
 _DESCRIPTION = ("label", "votes", "subject", "sequence", "split", "attributes")

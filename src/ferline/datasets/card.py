@@ -14,9 +14,9 @@ from ferline.datasets.samples import SPLITS, Samples
 from ferline.datasets.splits import named
 from ferline.emotions import EMOTIONS, KNOWN, in_order
 from ferline.errors import FerlineError
-from ferline.faces.decode import UnreadableImage, decode
+from ferline.images.decode import UnreadableImage, decode
+from ferline.images.sheet import contact_sheet
 from ferline.params import DatasetParams
-from ferline.sheet import contact_sheet
 
 _WIDTH = 100
 _SMALL = 5_000  # images; below, one split's test part is too small to tell models apart, and folds are suggested

@@ -14,7 +14,7 @@ from ferline.datasets.audit.policy import FOLD
 from ferline.datasets.protocols import split_of
 from ferline.datasets.samples import SPLITS, Samples
 from ferline.datasets.splits import leaks
-from ferline.faces.decode import UnreadableImage, decode, size_of
+from ferline.images.decode import UnreadableImage, decode, size_of
 
 # 64 photographs of 4 MB are 256 MB; more would not make the threads any busier.
 _BATCH = 64

@@ -17,10 +17,10 @@ from ferline.datasets.samples import Samples
 from ferline.emotions import indices_of
 from ferline.errors import FerlineError
 from ferline.faces.cropper import FaceCropper
-from ferline.faces.decode import UnreadableImage, decode
 from ferline.faces.faceset import FaceSet, ImageWriter
-from ferline.faces.parallel import in_order
 from ferline.faces.report import FailureSample, picture_of, write_report, write_sheets
+from ferline.images.decode import UnreadableImage, decode
+from ferline.images.parallel import in_order
 from ferline.params import FaceParams
 
 # Images a task. Photos of 4 MB each hold 0.4 GB in the tasks in flight on 2 cores; 48 x 48 ones are 2 ms of work.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ferline.artifact import write_json
-from ferline.sheet import contact_sheet, save_png
+from ferline.images.sheet import contact_sheet, save_png
 
 ACROSS = 8  # pictures in a row of a sheet
 FAILURES = 4 * ACROSS

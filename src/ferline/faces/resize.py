@@ -8,7 +8,7 @@ import numpy as np
 from ferline.artifact import link_or_copy, staging
 from ferline.faces.cut import scaled
 from ferline.faces.faceset import FaceSet, ImageWriter
-from ferline.faces.parallel import one_opencv_thread
+from ferline.images.parallel import one_opencv_thread
 from ferline.params import InputParams
 
 BATCH = 256

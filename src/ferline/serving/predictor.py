@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ferline.faces.cropper import FaceCropper
-from ferline.faces.decode import decode
 from ferline.faces.resize import resized
+from ferline.images.decode import decode
 from ferline.models.trained import TrainedModel
 from ferline.params import FaceParams, InputParams
 

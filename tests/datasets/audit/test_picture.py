@@ -11,7 +11,7 @@ import pytest
 from ferline.datasets.audit.picture import SIDE, Pictures, picture_of, pictures_of, together
 from ferline.datasets.ingest import ingest
 from ferline.datasets.raw import RawSet
-from ferline.faces.decode import decode
+from ferline.images.decode import decode
 from ferline.params import DatasetParams
 
 Make = Callable[..., Any]

@@ -23,7 +23,7 @@ from scipy.io import loadmat, savemat
 from ferline.datasets.raw import RawSet
 from ferline.datasets.sources.emotic import read
 from ferline.errors import FerlineError
-from ferline.faces.decode import decode
+from ferline.images.decode import decode
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from emotic_files import IDS, labels_of, write_csv, write_kaggle, write_photogra
 
 from ferline.datasets.sources.emotic import read
 from ferline.errors import FerlineError
-from ferline.faces.decode import decode
+from ferline.images.decode import decode
 
 
 @pytest.fixture

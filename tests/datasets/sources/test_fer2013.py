@@ -11,7 +11,7 @@ from ferline.datasets.raw import RawSet
 from ferline.datasets.sources.fer2013 import ABOUT, read
 from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
-from ferline.faces.decode import decode
+from ferline.images.decode import decode
 
 USAGES = ["Training", "Training", "PublicTest", "Training", "PrivateTest", "PublicTest", "Training"]
 

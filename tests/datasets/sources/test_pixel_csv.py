@@ -9,7 +9,7 @@ import pytest
 from ferline.datasets.sources.pixel_csv import read_pixel_csv
 from ferline.datasets.sources.pixel_text import WrongPixels, pixel_values
 from ferline.errors import FerlineError
-from ferline.faces.decode import decode
+from ferline.images.decode import decode
 
 SIDE = 12
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ferline.datasets.audit.descriptor import MIRROR, PLACES, SIZE, describe, describe_moved
 from ferline.datasets.audit.spread import spread
-from ferline.faces.parallel import cores
+from ferline.images.parallel import cores
 
 # 99% of altered copies of FER2013's images reach 0.916 and 99.9% this; of the rest of its images one in five has
 # another one so alike.

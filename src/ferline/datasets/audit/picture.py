@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ferline.datasets.samples import Samples
-from ferline.faces.decode import UnreadableImage, decode
-from ferline.faces.parallel import in_order
+from ferline.images.decode import UnreadableImage, decode
+from ferline.images.parallel import in_order
 
 # The side of FER2013, FER+ and CK+48, whose pixels therefore stay as they are. A million pictures are 2.3 GB.
 SIDE = 48

@@ -6,6 +6,7 @@ identical images with different labels nobody knows which label is right, so all
 split: without them the score would be no one else's. A test image is never set aside.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,15 @@ class Consequences:
     stops: list[str] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
     stays: dict[str, dict[int, str]] = field(default_factory=dict)  # by policy: the rows found that are not dropped
+
+    def lines(self) -> list[str]:
+        """What the pipeline would do with these images, for a terminal."""
+        counts = Counter(why.split(":")[0] for why in self.drops.values())
+        aside = [f"the pipeline sets {count:,} images aside: {why}" for why, count in counts.most_common()]
+        return [*aside, *(f"the pipeline reports {line}" for line in self.reports), *self.stopping()]
+
+    def stopping(self) -> list[str]:
+        return [f"the pipeline stops: {line}" for line in self.stops]
 
 
 def consequences(findings: Findings, params: LeakageParams) -> Consequences:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from ferline.faces.parallel import cores, one_opencv_thread
+from ferline.images.parallel import cores, one_opencv_thread
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ import numpy as np
 from ferline.datasets.sources.emotic_annotations import Person
 from ferline.datasets.sources.files import bytes_of, few
 from ferline.errors import FerlineError
-from ferline.faces.decode import UnreadableImage, decode
+from ferline.images.decode import UnreadableImage, decode
 
 Cut = tuple[Person, bytes]
 

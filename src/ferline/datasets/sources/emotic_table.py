@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import yaml
-
 from ferline.emotions import KNOWN, in_order
 from ferline.errors import FerlineError
 
@@ -21,6 +19,8 @@ CATEGORIES = (
 
 def load_table(path: Path | None = None) -> dict[str, str | None]:
     """Category to emotion, or to None; every category is in it."""
+    import yaml  # here: a machine that only trains need not have it
+
     path = path or OURS
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

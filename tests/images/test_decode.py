@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferline.faces.decode import UnreadableImage, decode, size_of
+from ferline.images.decode import UnreadableImage, decode, size_of
 
 HEIGHT, WIDTH = 120, 90
 

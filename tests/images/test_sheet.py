@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ferline.sheet import contact_sheet, save_png
+from ferline.images.sheet import contact_sheet, save_png
 
 RED = np.full((48, 48, 3), (255, 0, 0), np.uint8)
 GREY = np.full((10, 10, 1), 90, np.uint8)

@@ -6,7 +6,7 @@ import time
 import cv2
 import pytest
 
-from ferline.faces.parallel import AHEAD, in_order, one_opencv_thread
+from ferline.images.parallel import AHEAD, in_order, one_opencv_thread
 
 
 def test_results_come_in_the_order_of_the_batches_whoever_finishes_first() -> None:
