@@ -130,7 +130,7 @@ def test_an_audit_of_several_sets_finds_images_that_stand_in_both(project: Path)
     assert (figures["exact_groups"], figures["exact_groups_across"], figures["near_groups_across"]) == (2, 2, 2)
     found = [(place.split()[0], count) for place, others in figures["exact_in"].items() for count in others.values()]
     assert {name: sum(count for of, count in found if of == name) for name, _ in found} == {"mine": 2, "others": 2}
-    assert "images have an identical one in others" in told("audit", "mine", "others")
+    assert "have an identical one in others" in told("audit", "mine", "others")
 
 
 def test_adding_the_same_again_changes_nothing(project: Path) -> None:

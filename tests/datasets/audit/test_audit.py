@@ -84,7 +84,7 @@ def test_figures_are_json_and_lines_are_words(leaky: Input) -> None:
     assert (figures["conflict_images"], figures["subjects_across"]) == (6, 1)
     lines = "\n".join(found.lines())
     assert "60 images (train 40, validation 10, test 10), 52 of them different pixel for pixel" in lines
-    assert "identical images: 3 of the test images have an identical one in train" in lines
+    assert "identical images: of the test images, 3 have an identical one in train" in lines
     assert "subjects: 30, 1 of them in more than one split" in lines
     assert re.search(r"nearest neighbour on raw pixels: [\d.]+% of 10 test images .* with subjects apart", lines)
 

@@ -123,9 +123,8 @@ class Findings:
 
 def _told(count: Count, has: str) -> list[str]:
     return [
-        f"{n:,} of the {place} images have {has} in {other}"
+        f"of the {place} images, " + ", ".join(f"{n:,} have {has} in {other}" for other, n in others.items())
         for place, others in count.items()
-        for other, n in others.items()
     ]
 
 
