@@ -198,3 +198,12 @@ def test_the_list_says_what_dvc_knows_of_each_set(tmp_path: Path, make_rows: Mak
     assert sets_under(tmp_path)[2] | {"state": ""} == {
         "name": "new", "title": "Mine", "images": 5, "shards": 1, "state": ""
     }  # fmt: skip
+
+
+def test_faces_that_are_cut_out_already_are_stored_at_their_own_size(tmp_path: Path, make_rows: MakeRows) -> None:
+    raw = RawSet(tmp_path / "data" / "raw" / "tiny")
+    raw.append(make_rows(30), card=lambda: {"title": "Tiny", "cropped": True})
+    card = card_of(raw)
+    assert card["side"] == 40
+    lines = "\n".join(as_text(card).splitlines()[-2:])
+    assert yaml.safe_load(lines) == {"dataset": card["suggested"], "faces": {"side": 40}}

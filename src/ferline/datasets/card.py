@@ -1,11 +1,13 @@
 """The card of a raw set: what is in it, where it came from, on which terms, and how to train on it."""
 
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ferline.artifact import MANIFEST
 from ferline.datasets.labels import labelled
@@ -14,11 +16,12 @@ from ferline.datasets.samples import SPLITS, Samples
 from ferline.datasets.splits import named
 from ferline.emotions import EMOTIONS, KNOWN, in_order
 from ferline.errors import FerlineError
-from ferline.images.decode import UnreadableImage, decode
+from ferline.images.decode import UnreadableImage, decode, size_of
 from ferline.images.sheet import contact_sheet
 from ferline.params import DatasetParams
 
 _WIDTH = 100
+_LOOKED_AT = 64  # images whose size is read for the card
 _SMALL = 5_000  # images; below, one split's test part is too small to tell models apart, and folds are suggested
 
 
@@ -37,8 +40,20 @@ def card_of(raw: RawSet) -> dict[str, Any]:
         "counts": _counts(decided),
         "subjects": int(table.loc[named(table, "subject"), "subject"].nunique()),
         "sequences": int(table.loc[named(table, "sequence"), "sequence"].nunique()),
+        "side": _side(raw),
         "suggested": suggested(raw.name, decided),
     }
+
+
+def _side(raw: RawSet) -> int | None:
+    """The shorter side in pixels of the set's first images, the median; None where none of them can be read."""
+    sides = []
+    for shard in raw.shards[:1]:
+        first = next(pq.ParquetFile(raw.folder / shard).iter_batches(batch_size=_LOOKED_AT, columns=["image"]))
+        for image in first.column(0).to_pylist():
+            with suppress(UnreadableImage):
+                sides.append(min(size_of(image)))
+    return int(np.median(sides)) if sides else None
 
 
 def suggested(name: str, table: pd.DataFrame) -> dict[str, Any]:
@@ -60,6 +75,7 @@ def as_text(card: dict[str, Any]) -> str:
     lines = [f"{card['name']}: {card.get('title', 'a set without a card')}", ""]
     lines += [f"  images      {card['images']:,}"]
     lines += [f"  {name:11} {card[name]:,}" for name in ("subjects", "sequences") if card[name]]
+    lines += [f"  pixels      {card['side']} on the shorter side (median of the first)"] if card["side"] else []
     lines += [f"  labels from {card['labels_from']}"]
     lines += [f"  left out    {count:,} {reason}" for reason, count in card["left_out"].items()]
     lines += [f"  digest      {card['digest'][:12]}", "", *_table(card["counts"]), ""]
@@ -70,9 +86,10 @@ def as_text(card: dict[str, Any]) -> str:
         lines += ["", f"  added from {each['from']}: {each['form']}"]
         lines += [f"    {key}: {value}" for key, value in each["options"].items()]
         lines += [line for note in each["notes"] for line in _wrapped(note, "    - ", " " * 6)]
-    return "\n".join(
-        [*lines, "", "  to train on it, write in params.yaml:", f"    dataset: {_yaml(card['suggested'])}"]
-    )
+    lines += ["", "  to train on it, write in params.yaml:", f"    dataset: {_yaml(card['suggested'])}"]
+    if card.get("cropped") and card["side"]:
+        lines.append(f"    faces: {{side: {min(max(card['side'], 24), 1024)}}}  # the images are faces of that size")
+    return "\n".join(lines)
 
 
 def _wrapped(text: str, first: str, next_: str) -> list[str]:
