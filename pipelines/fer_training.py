@@ -5,7 +5,7 @@ from pathlib import Path
 from zenml import pipeline
 from zenml.enums import ExecutionMode
 
-from ferline.datasets.ingest import require_set
+from ferline.datasets.ingest import require_splittable
 from ferline.models.registry import check
 from ferline.params import Params, load
 from ferline.tracking.store import require_reachable
@@ -35,7 +35,7 @@ def fer_training() -> None:
     # ---- one branch an architecture, in folds one a fold; faces of one size are made once
     sizes = {architecture.input: None for architecture in params.architectures.values()}
     resized = {size: resize(faces, size, id=f"resize_{size.side}x{size.channels}") for size in sizes}
-    models, evaluations = [], []
+    models, evaluations, of_folds = [], [], []
     for name, architecture in params.architectures.items():
         batch = resized[architecture.input]
         policy = augment(
@@ -46,19 +46,20 @@ def fer_training() -> None:
             scored = [evaluate(trained[fold], batch, fold, id=f"evaluate_{name}_fold_{fold}") for fold in folds]
             models.append(trained[0])  # of the folds, the first is the one that may be promoted
             evaluations.append(pool(scored, id=f"pool_{name}"))
+            of_folds += scored
         else:
             models.append(train(name, architecture, batch, policy, id=f"train_{name}"))
             evaluations.append(evaluate(models[-1], batch, id=f"evaluate_{name}"))
 
     # ---- the choice
-    promote(compare(evaluations, params.promotion), evaluations, models, faces, params.promotion)
+    promote(compare(evaluations, params.promotion), evaluations + of_folds, models, faces, params.promotion)
 
 
 def load_params() -> Params:
     """params.yaml, with everything refused now that would fail an hour from now."""
     params = load("params.yaml")
-    require_set(Path.cwd(), params.dataset)
+    require_splittable(Path.cwd(), params.dataset)
     for name, architecture in params.architectures.items():
-        check(name, architecture)
+        check(name, architecture, params.dataset.emotions)
     require_reachable()
     return params

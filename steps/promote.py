@@ -15,15 +15,18 @@ from ferline.tracking.promotion import promote as decide
 @step(enable_cache=False)  # the champion to beat is in the registry, which no cache key knows
 def promote(
     leaderboard: Leaderboard,
-    evaluations: list[Evaluation],
+    rows_of: list[Evaluation],
     models: list[TrainedModel],
     faces: FaceSet,
     params: PromotionParams,
 ) -> Promotion:
-    """Hold the best model against the gates and the champion, and register it when it wins."""
+    """Hold the best model against the gates and the champion, and register it when it wins.
+
+    `rows_of`: all evaluations, single folds among them; each has its row in MLflow afterwards.
+    """
     run = get_step_context().pipeline_run
     parent = rows.parent(str(run.id), run.name)
-    rows.complete(parent, evaluations)
+    rows.complete(parent, rows_of)
     rows.log_leaderboard(parent, leaderboard)
     lineage = {"zenml.pipeline_run": str(run.id), "mlflow.parent_run": parent, **store.code_version()}
     promotion = decide(leaderboard, models, faces, params, lineage)

@@ -29,7 +29,7 @@ def train(
     rows.log_parameters(row, {**asdict(architecture), "dataset": card["dataset"], "fold": fold})
     log_metadata({"mlflow_run_id": row, "mlflow_tracking_uri": rows.active()})
 
-    title = name if fold is None else f"{name} fold {fold + 1}/{faces.folds}"
+    title = name if fold is None else f"{name} fold {fold} of {faces.folds}"
 
     def show(record: dict[str, Any]) -> None:
         rows.log_epoch(row, record)

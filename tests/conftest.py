@@ -1,5 +1,6 @@
 """Data that the tests make for themselves, and a place of their own for all state."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -68,7 +69,7 @@ def make_faces(tmp_path: Path) -> Callable[..., FaceSet]:
                 "sequence": None,
                 "split": splits,
                 "source": "made by the test",
-                "sha256": [f"{i:064x}" for i in range(number)],
+                "sha256": [hashlib.sha256(f"{seed}-{i}".encode()).hexdigest() for i in range(number)],
                 "found": True,
                 "faces": 1,
                 "levelled": True,

@@ -149,22 +149,26 @@ def sheet(name: str, out: Path | None) -> None:
 def audit(names: tuple[str, ...], protocol: str | None, as_json: bool, out: Path | None) -> None:
     """Look for leaks: the same or nearly the same picture, person or video on two sides, in one set or across several.
 
-    Says what params.yaml's validation.leakage makes of it, and ends with status 1 where that stops the pipeline.
+    The one set that params.yaml names is audited as the pipeline trains on it, with its emotions, fraction and folds:
+    then it says what validation.leakage makes of it, and ends with status 1 where that stops the pipeline. Of any
+    other set, of several, and with --protocol, all images are audited.
+
     Writes a page of pictures to look at; it shows people, so it must stay where the sets may be.
     """
-    from ferline.datasets.audit.policy import consequences
-    from ferline.datasets.audit.sets import audited
+    from ferline.datasets.audit.policy import consequences, policy_of
+    from ferline.datasets.audit.sets import as_trained, audited
     from ferline.params import load
 
     params = load()
     result, findings = audited(ROOT, names, protocol, params, out or state_folder("audits") / "+".join(names))
-    made = consequences(findings, params.validation.leakage)
+    policy = policy_of(params.dataset, params.validation.leakage)
+    made = consequences(findings, policy) if as_trained(names, protocol, params) else None
     if as_json:
-        policy = {"set_aside": len(made.drops), "reports": made.reports, "stops": made.stops}
-        click.echo(json.dumps(result.read_json("audit.json") | {"policy": policy}, indent=2))
+        click.echo(json.dumps(result.read_json("audit.json") | {"policy": made.summary() if made else None}, indent=2))
     else:
-        click.echo("\n".join([*findings.lines(), "", *made.lines(), "", f"To look at: {result.page}"]))
-    if made.stops:
+        parts = [findings.lines(), made.lines() if made else [], [f"To look at: {result.page}"]]
+        click.echo("\n\n".join("\n".join(lines) for lines in parts if lines))
+    if made and made.stops:
         raise click.exceptions.Exit(1)
 
 

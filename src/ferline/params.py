@@ -248,6 +248,10 @@ class Params:
 
     def __post_init__(self) -> None:
         _require(bool(self.architectures), "architectures", {}, "at least one architecture")
+        for name, architecture in self.architectures.items():
+            ok = architecture.training.targets == "label" or self.dataset.labels != "own"
+            key = f"architectures.{name}.training.targets"
+            _require(ok, key, "votes", "label, or dataset.labels: majority or plurality, which keep the votes")
 
 
 def load(path: Path | str = "params.yaml") -> Params:

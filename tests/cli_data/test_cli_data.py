@@ -189,17 +189,61 @@ def test_a_suggestion_is_ready_for_params_yaml(project: Path) -> None:
 
 def test_an_audit_says_what_the_policy_makes_of_it_and_fails_where_that_stops_the_pipeline(project: Path) -> None:
     """A copy of a test image in training, under each of the three policies."""
+    copied_set()
+    for policy, code, words in (
+        ("drop", 0, "the pipeline sets 1 images aside: exact copy of an image in test"),
+        ("report", 0, "the pipeline reports leakage.exact: 1 images"),
+        ("fail", 1, "the pipeline stops: leakage.exact: 1 images"),
+    ):
+        set_params(dataset={"name": "copied", "protocol": "official"}, exact=policy)
+        done = data("audit", "copied")
+        assert (done.exit_code, words in done.output) == (code, True), done.output
+        assert "\n\n\n" not in done.output
+        as_json = data("audit", "copied", "--json")
+        assert as_json.exit_code == code
+        found = json.loads(as_json.stdout)["policy"]
+        assert (found["set_aside"], len(found["reports"]), len(found["stops"])) == {
+            "drop": (1, 0, 0),
+            "report": (0, 1, 0),
+            "fail": (0, 0, 1),
+        }[policy]
+
+
+def test_an_audit_is_of_the_folds_and_emotions_that_the_pipeline_trains_on(project: Path) -> None:
+    set_params(dataset={"name": "mine", "protocol": "subject", "folds": 4, "emotions": ["happy", "sad"]}, exact="drop")
+    printed = told("audit", "mine")
+    assert printed.startswith("8 images (fold 0 2, fold 1 2, fold 2 2, fold 3 2), ")
+    assert "\n\n\n" not in printed
+
+
+def test_a_papers_protocol_only_reports_in_the_audit_too(project: Path) -> None:
+    copied_set()
+    set_params(dataset={"name": "copied", "protocol": "paper:resnet50_resnet34"}, exact="fail")
+    assert "the pipeline reports leakage.exact: 1 images" in told("audit", "copied")
+
+
+def test_of_what_no_pipeline_trains_on_an_audit_says_nothing_of_a_pipeline(project: Path) -> None:
+    copied_set()
+    set_params(dataset={"name": "copied", "protocol": "official"}, exact="fail")
+    for arguments in (("copied", "--protocol", "official"), ("copied", "mine"), ("mine",)):
+        printed = told("audit", *arguments)
+        assert "the pipeline" not in printed
+        assert "\n\n\n" not in printed
+        assert printed.splitlines()[-2] == ""
+        assert json.loads(told("audit", *arguments, "--json"))["policy"] is None
+
+
+def copied_set() -> None:
+    """The set `copied`, with a picture of test in training too, under one label."""
     rows = list(faces(4, 2, seed=5))
     for place, row in enumerate(rows):
         row["split"] = ("train", "validation", "test")[place % 3]
-    rows[0] |= {"image": rows[2]["image"], "sha256": rows[2]["sha256"]}
+    rows[0] |= {name: rows[2][name] for name in ("image", "sha256", "label")}
     RawSet(Path("data/raw/copied")).append(rows)
-    assert "the pipeline sets 1 images aside: exact copy of an image in test" in told(
-        "audit", "copied", "--protocol", "official"
-    )
+
+
+def set_params(dataset: dict, exact: str) -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())
-    for policy, code, words in (("report", 0, "the pipeline reports leakage.exact"), ("fail", 1, "the pipeline stops")):
-        params["validation"]["leakage"]["exact"] = policy
-        Path("params.yaml").write_text(yaml.safe_dump(params))
-        done = data("audit", "copied", "--protocol", "official")
-        assert (done.exit_code, words in done.output) == (code, True), done.output
+    params["dataset"] = dataset
+    params["validation"]["leakage"] = {"exact": exact, "near": "report", "conflicts": "report"}
+    Path("params.yaml").write_text(yaml.safe_dump(params))

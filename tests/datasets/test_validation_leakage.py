@@ -171,7 +171,20 @@ def test_of_one_picture_with_two_labels_all_but_the_tested_can_be_dropped(contra
 
 def test_one_picture_with_two_labels_can_stop_the_run(tmp_path: Path, contradicting: Samples) -> None:
     message, _ = stopped(contradicting, gate(conflicts="fail"), TINY, tmp_path / "kept")
-    assert f"{LEAKS['conflicts']}: 3 fail: face-00000 (faces/00000.png): identical to" in message  # 36 is dropped
+    assert f"{LEAKS['conflicts']}: 2 fail: face-00000 (faces/00000.png): identical to" in message
+    assert "face-00028" not in message  # its copy in training is set aside, and with it the other label
+
+
+def test_a_contradicting_copy_that_is_set_aside_is_no_reason_to_set_another_aside(
+    make_rows: MakeRows, make_samples: MakeSamples
+) -> None:
+    rows = make_rows()
+    rows[0] |= {"image": again(rows[24], ".bmp"), "label": "sad"}
+    assert (rows[0]["split"], rows[24]["split"], rows[24]["label"]) == ("train", "validation", "happy")
+    kept, report = validate(make_samples(rows), gate(exact="drop", conflicts="drop"), TINY)
+    assert reasons(report) == {"face-00000": "exact copy of an image in validation: face-00024"}
+    assert splits_of(kept)["face-00024"] == "validation"
+    assert outcomes(report.read_json("report.json"))[LEAKS["conflicts"]] is True
 
 
 @pytest.mark.parametrize("key", PAPERS)

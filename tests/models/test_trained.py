@@ -1,5 +1,6 @@
 """A TrainedModel that was damaged, or made by another version, is refused by name; a good one needs only itself."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.models.network import IMAGENET_NORMALISATION, to_input
 from ferline.models.registry import build
-from ferline.models.trained import TrainedModel, probabilities
+from ferline.models.trained import TrainedModel, fingerprints, probabilities
 from ferline.params import InputParams
 
 
@@ -30,7 +31,7 @@ def edit_card(folder: Path, **changes) -> None:
 
 
 def test_the_folder_holds_numbers_and_json_only(trained):
-    assert sorted(trained.manifest) == ["history.json", "model.json", "model.safetensors"]
+    assert sorted(trained.manifest) == ["history.json", "model.json", "model.safetensors", "seen.npy"]
     assert (
         safetensors.torch.load_file(trained.folder / "model.safetensors").keys()
         == trained.network().state_dict().keys()
@@ -174,3 +175,11 @@ def test_the_summary_is_what_a_dashboard_shows(trained):
     assert summary["input"] == "48x48x3"
     assert summary["epochs"] == 2
     assert summary["architecture"] == "a_row"
+
+
+def test_it_knows_what_it_must_not_be_tested_on(card, history, tmp_path):
+    digests = [hashlib.sha256(bytes([n])).hexdigest() for n in range(6)]
+    model = TrainedModel.write(fresh("cnn_lstm"), card, history, tmp_path / "model", fingerprints(digests[:4]))
+    assert TrainedModel(model.folder).verify().has_seen(digests[2:]).tolist() == [True, True, False, False]
+    blank = TrainedModel.write(fresh("cnn_lstm"), card, history, tmp_path / "blank")
+    assert not blank.has_seen(digests).any()

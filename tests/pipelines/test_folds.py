@@ -23,7 +23,7 @@ def first(project: Project, tmp_path_factory: pytest.TempPathFactory) -> str:
         path = source / str(row["label"]).title() / f"{row['subject']}_{row['id'].replace('/', '-')}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(row["image"])
-    person = r"/([^/_]+)_"
+    person = r"^([^/_]+)_"
     project.run("ferline", "data", "add", "folder", "--source", str(source), "--name", "mine", "--subject", person)
     project.change(cut_into_folds)
     return project.train()
@@ -89,6 +89,7 @@ def test_a_second_run_takes_all_folds_from_the_cache_and_still_shows_the_row(fir
     assert cached(second) >= TRAINED | {"pool_cnn_lstm"}
     (row,) = under(store, newest(store))
     assert row.data.metrics["test/accuracy_sd"] >= 0
+    assert len(under(store, row.info.run_id)) == FOLDS
 
 
 def test_the_audit_of_ones_own_set(first, project):

@@ -6,11 +6,14 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from ferline.artifact import staging, write_json
 from ferline.errors import FerlineError
 from ferline.evaluation.leaderboard import compare
+from ferline.evaluation.metrics import score
+from ferline.faces.faceset import FaceSet
 from ferline.params import GateParams, PromotionParams
 from ferline.tracking import registry, rows
-from ferline.tracking.promotion import Reigning, decide, promote
+from ferline.tracking.promotion import Reigning, decide, promote, reign
 from ferline.tracking.results import champion_card, champion_text, export, latest_leaderboard
 
 ROW = {
@@ -26,13 +29,30 @@ ROW = {
     ("reigning", "changes", "promoted", "reason"),
     [
         (None, {}, True, "there is no champion yet"),
-        (Reigning("3", "old", 0.79), {}, True, "new is better: test macro_f1 0.8000 against 0.7900 of champion 3"),
-        (Reigning("3", "old", 0.8), {}, False, "not better by more than 0"),
-        (Reigning("3", "old", 0.9), {}, False, "not better"),
-        (Reigning("3", "old", 0.79), {"min_gain": 0.02}, False, "not better by more than 0.02"),
-        (Reigning("3", "old", 0.69), {"select_by": "accuracy"}, True, "test accuracy 0.7000 against 0.6900"),
-        (Reigning("3", "n" * 64, 0.8), {}, False, "is the champion already (version 3"),
-        (Reigning("3", "old", None, "its files are gone"), {}, True, "champion 3 cannot be scored: its files are gone"),
+        (
+            Reigning("3", "old", 0.79, 0.8, 50),
+            {},
+            True,
+            "new is better: test macro_f1 0.8000 against 0.7900 of champion 3",
+        ),
+        (Reigning("3", "old", 0.81, 0.8, 50), {}, False, "of champion 3 on 50 faces that neither was trained on"),
+        (Reigning("3", "old", 0.8, 0.8), {}, False, "not better by more than 0"),
+        (Reigning("3", "old", 0.9, 0.8), {}, False, "not better"),
+        (Reigning("3", "old", 0.79, 0.8), {"min_gain": 0.02}, False, "not better by more than 0.02"),
+        (Reigning("3", "old", 0.69, 0.7), {"select_by": "accuracy"}, True, "test accuracy 0.7000 against 0.6900"),
+        (Reigning("3", "n" * 64, 0.8, 0.8), {}, False, "is the champion already (version 3"),
+        (
+            Reigning("3", "old", None, problem="its files are gone"),
+            {},
+            True,
+            "champion 3 cannot be scored: its files are gone",
+        ),
+        (
+            Reigning("3", "old", None, problem="it tells happy, sad", stays=True),
+            {},
+            False,
+            "is not promoted, for champion 3 cannot be scored: it tells happy, sad",
+        ),
         (
             None,
             {"gates": GateParams(min_macro_f1=0.9)},
@@ -124,6 +144,57 @@ def test_a_champion_whose_files_are_gone_does_not_block(store, make_model):
     decision = run("r2", make_model("new", epochs=1, seed=1), params)
     assert decision["promoted"]
     assert "cannot be scored" in decision["reason"]
+
+
+def test_a_champion_is_not_scored_on_faces_that_it_was_trained_on(store, make_model):
+    """Another split of the same set: most of today's test faces were the champion's training faces."""
+    params = PromotionParams(gates=GateParams())
+    champion, evaluation, faces = make_model("old", epochs=1)
+    run("r1", (champion, evaluation, faces), params)
+    candidate, _, _ = make_model("new", epochs=2, seed=1)
+    unseen = reign(params, candidate, faces)
+    assert (unseen.faces, unseen.stays) == (len(faces.rows("test")), False)
+    sides = {"train": "test", "test": "train", "validation": "validation"}
+    swapped = rewritten(faces, split=faces.table["split"].map(sides))
+    met = reign(params, candidate, swapped)
+    assert (met.score, met.stays) == (None, True)
+    assert "it was trained on 140 of today's 140 test faces" in met.problem
+
+
+def test_the_score_is_of_the_faces_that_the_champion_never_saw(store, make_model):
+    params = PromotionParams(gates=GateParams())
+    champion, evaluation, faces = make_model("old", epochs=1)
+    run("r1", (champion, evaluation, faces), params)
+    train = faces.rows("train")[:40]
+    test = faces.table["split"].where(~faces.table.index.isin(train), "test")
+    mixed = rewritten(faces, split=test)
+    found = reign(params, champion, mixed)
+    rows = faces.rows("test")
+    expected = score(faces.labels[rows], champion.predict(faces.images[rows]))["macro_f1"]
+    assert (found.faces, found.score) == (len(rows), pytest.approx(expected))
+    assert found.rival == found.score, "both are scored on the same faces"
+
+
+def test_a_champion_of_other_emotions_stays(store, make_model):
+    params = PromotionParams(gates=GateParams())
+    champion, evaluation, faces = make_model("old", epochs=1)
+    run("r1", (champion, evaluation, faces), params)
+    found = reign(params, champion, rewritten(faces, emotions=["happy", "sad"]))
+    assert (found.score, found.stays) == (None, True)
+    assert "these faces show happy, sad. Another promotion.registered_name starts anew" in found.problem
+
+
+def rewritten(faces, split=None, emotions=None) -> FaceSet:
+    """The same faces with another split, or said to show other emotions."""
+    with staging() as folder:
+        shutil.copy(faces.folder / "images.npy", folder)
+        table = faces.table if split is None else faces.table.assign(split=split)
+        table.to_parquet(folder / "faces.parquet", index=False)
+        origin = dict(faces.origin)
+        if emotions:
+            origin["dataset"] = origin["dataset"] | {"emotions": emotions}
+        write_json(folder / "origin.json", origin)
+    return FaceSet(folder)
 
 
 def test_without_any_run_the_commands_say_what_to_do(store):

@@ -69,6 +69,34 @@ def test_a_model_from_the_cache_gets_its_row_under_the_new_parent_and_is_not_sto
     assert len(mlflow.search_logged_models([tracking.experiment_id()], output_format="list")) == 1
 
 
+def test_a_row_that_training_began_is_finished_from_the_evaluation_in_the_cache(logged):
+    """The same weights again from changed code: train ran, evaluate did not."""
+    (model, evaluation, _), _, row = logged
+    parent = rows.parent("zenml-run-3", "third run")
+    begun, _ = rows.row(parent, "small")
+    for record in model.history:
+        rows.log_epoch(begun, record)
+    rows.complete(parent, [evaluation])
+    run = mlflow.get_run(begun)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == mlflow.get_run(row).data.metrics
+    assert len(mlflow.MlflowClient().get_metric_history(begun, "curves/train_loss")) == len(model.history)
+
+
+def test_folds_from_the_cache_have_their_rows_under_the_architectures(logged):
+    (_, evaluation, _), _, _ = logged
+    evaluation.content["fold"] = 1
+    parent = rows.parent("zenml-run-4", "fourth run")
+    rows.complete(parent, [evaluation])
+    rows.complete(parent, [evaluation])
+    above = rows.find_row(parent, "small")
+    (fold,) = tracking.search(f"tags.`mlflow.parentRunId` = '{above}'")
+    assert fold.data.tags["ferline.fold"] == "1"
+    assert fold.info.run_name == "small fold 1"
+    assert fold.data.metrics["test/accuracy"] == evaluation.scores("test")["accuracy"]
+    assert len(mlflow.MlflowClient().get_metric_history(fold.info.run_id, "curves/train_loss")) == 2
+
+
 def encoded(side: int = 200, seed: int = 0) -> bytes:
     picture = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
     return cv2.imencode(".png", picture)[1].tobytes()

@@ -18,6 +18,18 @@ from ferline.params import DatasetParams
 def ingest(root: Path, params: DatasetParams, target: Path | None = None) -> Samples:
     """The Samples of the raw set that `params` names, under the project's folder `root`."""
     raw = _verified(require_set(root, params))
+    table, told = _split(raw, params)
+    origin = {"dataset": asdict(params), "raw_digest": raw.digest, "cropped": raw.card.get("cropped", False)}
+    return Samples.write(table, raw.folder, target, origin | told)
+
+
+def require_splittable(root: Path, params: DatasetParams) -> None:
+    """Refuse labels and a protocol that do not fit the set before anything runs; no image is read for it."""
+    _split(require_set(root, params), params)
+
+
+def _split(raw: RawSet, params: DatasetParams) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The set's table with labels and splits decided, and what a reader of it should be told."""
     table = raw.table
     if not len(table):
         raise FerlineError(f"{raw.folder}: holds no images; add some before anything is trained on it")
@@ -28,8 +40,7 @@ def ingest(root: Path, params: DatasetParams, target: Path | None = None) -> Sam
         table = table[a_part(table, params.fraction, params.seed)].reset_index(drop=True)
     split, fold, note = assign(table, params)
     table = table.assign(split=split) if fold is None else table.assign(split=split, fold=fold)
-    origin = {"dataset": asdict(params), "raw_digest": raw.digest, "cropped": raw.card.get("cropped", False)}
-    return Samples.write(table, raw.folder, target, origin | {"left_out": left_out, "split_note": note})
+    return table, {"left_out": left_out, "split_note": note}
 
 
 def _require_some(table: pd.DataFrame, left_out: dict[str, int], params: DatasetParams) -> None:

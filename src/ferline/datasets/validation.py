@@ -8,12 +8,12 @@ from ferline.artifact import link_or_copy, staging
 from ferline.datasets import expectations, inspection
 from ferline.datasets.audit.audit import audit
 from ferline.datasets.audit.picture import Pictures
-from ferline.datasets.audit.policy import consequences
+from ferline.datasets.audit.policy import consequences, policy_of
 from ferline.datasets.expectations import Finding, text_of
 from ferline.datasets.samples import Samples
 from ferline.datasets.validation_report import Leakage, Review, ValidationReport
 from ferline.errors import FerlineError
-from ferline.params import DatasetParams, LeakageParams, ValidationParams
+from ferline.params import DatasetParams, ValidationParams
 
 _NAMES = ["row", "id", "source"]
 
@@ -66,7 +66,7 @@ def _review_images(review: Review, table: pd.DataFrame) -> None:
 
 def _review_set(review: Review, table: pd.DataFrame, pictures: Pictures) -> None:
     """The rows that are left, as a set: who and what stands on two sides of the split."""
-    policy = _policy(review)
+    policy = policy_of(review.dataset, review.params.leakage)
     sides = table.assign(split=inspection.sides_of(table))
     found = audit(sides, pictures)
     made = consequences(found, policy)
@@ -91,13 +91,6 @@ def _review_set(review: Review, table: pd.DataFrame, pictures: Pictures) -> None
     review.findings += expectations.run(
         "Emotions and splits", review.counts.reset_index(), expectations.of_the_counts(review.params), ["label"]
     )
-
-
-def _policy(review: Review) -> LeakageParams:
-    """A paper's protocol keeps its leaks, or its table could not be compared with."""
-    if review.dataset.protocol.startswith("paper:"):
-        return LeakageParams("report", "report", "report")
-    return review.params.leakage
 
 
 def _reason(finding: Finding, value: object) -> str:

@@ -46,6 +46,12 @@ class Evaluation(Artifact):
         return str(self.content["model_digest"])
 
     @property
+    def fold(self) -> int | None:
+        """Which fold it tested; None for a set without folds, and for all of them together."""
+        found = self.content.get("fold")
+        return None if found is None else int(found)
+
+    @property
     def emotions(self) -> tuple[str, ...]:
         return tuple(self.card["emotions"])
 
@@ -187,6 +193,7 @@ def _content(model: TrainedModel, faces: FaceSet, scores: dict[str, Any], device
         "data_digest": card["data_digest"],
         "faces_digest": faces.digest,
         "protocol": card.get("dataset", {}).get("protocol"),
+        "fold": card.get("fold"),
         "device": device,  # a GPU's probabilities differ from a CPU's in the last digits
         "parameters": card["parameters"],
         "size_bytes": (model.folder / WEIGHTS).stat().st_size,

@@ -126,7 +126,6 @@ def _row(evaluation: Evaluation) -> dict[str, Any]:
         "latency_ms": evaluation.latency_ms,
         "best_epoch": content["best_epoch"],
         **{split: _figures_of(evaluation.scores(split)) for split in SCORED},
-        **({"first_fold": content["folds"][0]} if "folds" in content else {}),
     }
 
 

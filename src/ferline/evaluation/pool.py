@@ -25,6 +25,7 @@ def pool(folds: Sequence[Evaluation], target: Path | None = None) -> Evaluation:
     first, predictions = folds[0], _predictions(folds)
     splits = {split: _pooled(folds, split, predictions) for split in SCORED}
     content = first.content | {
+        "fold": None,
         "splits": splits,
         "folds": [{split: _numbers(fold.scores(split)) for split in SCORED} for fold in folds],
         "best_epoch": round(float(np.mean([fold.content["best_epoch"] for fold in folds]))),

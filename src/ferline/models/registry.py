@@ -59,11 +59,11 @@ def build(
     return network
 
 
-def check(name: str, architecture: ArchitectureParams) -> None:
+def check(name: str, architecture: ArchitectureParams, emotions: Sequence[str] = EMOTIONS) -> None:
     """Refuse, before anything runs, a row of `architectures` that its model could not be built from."""
     try:
         with torch.device("meta"):  # every check of the constructor, without memory or random draws
-            build(architecture.model, architecture.input, architecture.weights, architecture.options)
+            build(architecture.model, architecture.input, architecture.weights, architecture.options, emotions)
     except FerlineError as error:
         raise FerlineError(f"architectures.{name}.{error}") from None
 

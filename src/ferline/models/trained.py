@@ -1,5 +1,6 @@
 """TrainedModel: weights and everything needed to use them, in safetensors and JSON."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ferline.params import InputParams
 
 FORMAT = 1
 WEIGHTS, CARD, HISTORY = "model.safetensors", "model.json", "history.json"
+SEEN = "seen.npy"
 
 # What training knows and a network does not. `architecture` is the row in params.yaml; `preprocessing` is how the faces
 # were made, for whoever cuts out the next one; the digests say from which data and under which augmentation.
@@ -25,7 +27,10 @@ CARD_KEYS = ("architecture", "preprocessing", "data_digest", "augmentation_diges
 
 
 class TrainedModel(Artifact):
-    """`model.safetensors` (parameters, statistics, SVM), `model.json` (the card), `history.json` (its epochs)."""
+    """`model.safetensors` (parameters, statistics, SVM), `model.json` (the card), `history.json` (its epochs).
+
+    `seen.npy` is what it must not be tested on: 64 bits of the SHA-256 of every image it was trained or chosen on.
+    """
 
     def __init__(self, folder: Path | str) -> None:
         super().__init__(folder)
@@ -33,9 +38,17 @@ class TrainedModel(Artifact):
 
     @classmethod
     def write(
-        cls, network: Network, card: dict[str, Any], history: list[dict[str, Any]], target: Path | None = None
+        cls,
+        network: Network,
+        card: dict[str, Any],
+        history: list[dict[str, Any]],
+        target: Path | None = None,
+        seen: np.ndarray | None = None,
     ) -> "TrainedModel":
-        """Seal a network with its card (CARD_KEYS, and whatever else is JSON). Equal content gives equal bytes."""
+        """Seal a network with its card (CARD_KEYS, and whatever else is JSON). Equal content gives equal bytes.
+
+        `seen`: `fingerprints` of the images it was trained or chosen on.
+        """
         own = _own_card(network)
         if missing := [key for key in CARD_KEYS if key not in card]:
             raise ValueError(f"the card lacks {', '.join(missing)}")
@@ -46,6 +59,7 @@ class TrainedModel(Artifact):
             (folder / WEIGHTS).write_bytes(safetensors.torch.save(_tensors(network)))
             write_json(folder / CARD, own | card)
             write_json(folder / HISTORY, history)
+            np.save(folder / SEEN, np.unique(seen if seen is not None else fingerprints([])), allow_pickle=False)
         return cls(target or folder)
 
     @property
@@ -92,6 +106,11 @@ class TrainedModel(Artifact):
         known = {key: card[key] for key in ("architecture", "model", "weights", "parameters", "best_epoch", "seed")}
         return known | {"input": f"{side}x{side}x{channels}", "epochs": len(self.history)}
 
+    def has_seen(self, sha256: Iterable[str]) -> np.ndarray:
+        """For each of these images, whether the model was trained or chosen on it."""
+        seen = np.load(self.folder / SEEN, allow_pickle=False) if (self.folder / SEEN).exists() else fingerprints([])
+        return np.isin(fingerprints(sha256), seen)
+
     def _checked_card(self) -> dict[str, Any]:
         card = self.card
         if (found := card.get("format")) != FORMAT:
@@ -102,6 +121,11 @@ class TrainedModel(Artifact):
         if not isinstance(found, list) or len(found) < 2 or found != list(in_order(found)):
             raise FerlineError(f"{self.folder / CARD}: emotions {found!r}, and the order here is {', '.join(KNOWN)}")
         return card
+
+
+def fingerprints(sha256: Iterable[str]) -> np.ndarray:
+    """uint64[N]: of a million images two share one with a chance of 1 in 37 million."""
+    return np.array([int(digest[:16], 16) for digest in sha256], np.uint64)
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""From encoded images to emotions: the same detection, crop and size that the model was trained on."""
+"""From encoded images to emotions: the detection, crop and size that the model's card names."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,11 @@ from ferline.params import FaceParams, InputParams
 class Predictor:
     """One model and the preprocessing that its card names."""
 
-    def __init__(self, model: TrainedModel) -> None:
+    def __init__(self, model: TrainedModel, cropped: bool = False) -> None:
+        """`cropped`: the images are faces cut out already; in photographs, `detect: auto` looks for a face."""
         self.model = model
         self.input = InputParams(**model.card["input"])
-        self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]))
+        self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]), cropped)
 
     def predict(self, images: Sequence[bytes]) -> pd.DataFrame:
         """One row an image: the chosen face's emotion, its confidence, all shares, and if a face was found."""

@@ -95,6 +95,7 @@ def _answers(model_digest: str) -> Iterable[list[str]]:
 def _curves(parent: str, architecture: str) -> list[dict[str, Any]]:
     """The row's own history; for a run served wholly from the cache, the newest row of that architecture."""
     kind = f"tags.`ferline.architecture` = '{architecture}'"
+    kind += " and tags.`model.digest` LIKE '%'"  # a row that is whole
     found = store.search(f"{kind} and tags.`mlflow.parentRunId` = '{parent}'", 1) or store.search(kind, 1)
     history = mlflow.artifacts.load_dict(f"runs:/{found[0].info.run_id}/history.json")
     return [{"architecture": architecture, **record} for record in history]

@@ -21,6 +21,7 @@ from ferline.tracking.promotion import Promotion
 PARENT = "ferline.pipeline_run"
 ARCHITECTURE = "ferline.architecture"
 FOLD = "ferline.fold"
+MODEL = "model.digest"  # a row that has it is whole
 LIMIT = 6000  # the longest value of a parameter that every MLflow store takes
 
 
@@ -77,14 +78,21 @@ def log_epoch(run_id: str, record: dict[str, Any]) -> None:
 
 
 def log_evaluation(
-    parent_id: str, evaluation: Evaluation, model: TrainedModel | None = None, fold: int | None = None
+    parent_id: str,
+    evaluation: Evaluation,
+    model: TrainedModel | None = None,
+    fold: int | None = None,
+    curves: bool = False,
 ) -> str:
     """The whole row of an evaluated model: parameters, curves, scores, pictures and the model itself; its id.
 
-    Of folds only the first one's model is kept in MLflow: it is the one that may be promoted.
+    Of folds only the first one's model is kept in MLflow: it is the one that may be promoted. `curves` writes those of
+    a training that ran elsewhere; one that ran here wrote its own.
     """
     run_id, new = row(parent_id, evaluation.architecture, fold)
-    new = new or "folds" in evaluation.content  # whose curves are the mean of rows that were written as they trained
+    new |= (
+        curves or "folds" in evaluation.content
+    )  # whose curves are the mean of rows that were written as they trained
     card = evaluation.card
     log_parameters(
         run_id,
@@ -97,7 +105,7 @@ def log_evaluation(
     metrics = [Metric(key, value, now, 0) for key, value in _scores(evaluation).items()]
     tags = {
         "data.digest": card["data_digest"],
-        "model.digest": evaluation.model_digest,
+        MODEL: evaluation.model_digest,
         "protocol": card["dataset"]["protocol"],
     }
     store.client().log_batch(run_id, metrics=metrics, tags=[RunTag(k, str(v)) for k, v in tags.items()])
@@ -109,10 +117,11 @@ def log_evaluation(
 
 
 def complete(parent_id: str, evaluations: list[Evaluation]) -> None:
-    """Rows for the models that this pipeline run took from the cache."""
+    """Every row that this pipeline run did not write whole, because an evaluation came from the cache."""
     for evaluation in evaluations:
-        if find_row(parent_id, evaluation.architecture) is None:
-            log_evaluation(parent_id, evaluation)
+        run_id, new = row(parent_id, evaluation.architecture, evaluation.fold)
+        if new or MODEL not in store.client().get_run(run_id).data.tags:
+            log_evaluation(parent_id, evaluation, fold=evaluation.fold, curves=new)
 
 
 def log_leaderboard(parent_id: str, leaderboard: Leaderboard) -> None:
@@ -147,7 +156,7 @@ def _attach_model(run_id: str, evaluation: Evaluation, model: TrainedModel | Non
 def _scores(evaluation: Evaluation) -> dict[str, float]:
     """The single numbers of an evaluation under one name in every row, for the comparison pages."""
     values: dict[str, Any] = {"parameters": evaluation.card["parameters"], "latency_ms": evaluation.latency_ms}
-    values |= {"size_mb": evaluation.size_bytes / 1e6, "best_epoch": evaluation.card["best_epoch"]}
+    values |= {"size_mb": evaluation.size_bytes / 1e6, "best_epoch": evaluation.content["best_epoch"]}
     for split in ("validation", "test"):
         scores = evaluation.scores(split)
         values |= {f"{split}/{key}_sd": value for key, value in scores.get("sd", {}).items()}

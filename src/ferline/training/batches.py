@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 
 RESIDENT_SHARE = 0.5  # of the device's free memory; the rest is for weights, gradients and activations
@@ -20,6 +21,11 @@ class Batches:
         self._rows = faces.rows(split)
         self.labels = torch.from_numpy(faces.labels[self._rows]).to(device)
         votes = targets == "votes"
+        if votes and not faces.table["votes"].notna().any():
+            raise FerlineError(
+                f"training.targets: 'votes' needs a set in which people voted, such as ferplus; {faces.folder} has "
+                "none. Write targets: label"
+            )
         self.targets = torch.from_numpy(faces.vote_shares(self._rows)).to(device) if votes else self.labels
         size = len(self._rows) * faces.side**2 * faces.channels
         self._resident = self._gather(np.arange(len(self._rows))) if size <= _room(device) else None

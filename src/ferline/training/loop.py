@@ -24,7 +24,7 @@ from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 from ferline.models.network import Network, to_input
 from ferline.models.registry import create
-from ferline.models.trained import TrainedModel
+from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, TrainingParams
 from ferline.training.batches import Batches
 from ferline.training.checkpoint import Checkpoints
@@ -66,7 +66,9 @@ def train(
 
     network.load_state_dict(state.best)
     session.finish()
-    model = TrainedModel.write(network, card | session.card(state), state.history, target)
+    rows = np.concatenate([faces.rows("train"), faces.rows("validation")])
+    seen = fingerprints(faces.table["sha256"].to_numpy()[rows])
+    model = TrainedModel.write(network, card | session.card(state), state.history, target, seen)
     kept.clear()
     return model
 

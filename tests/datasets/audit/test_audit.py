@@ -13,9 +13,9 @@ import pytest
 from ferline.datasets.audit.audit import audit
 from ferline.datasets.audit.findings import Findings
 from ferline.datasets.audit.picture import Pictures, together
-from ferline.datasets.audit.policy import consequences
+from ferline.datasets.audit.policy import consequences, policy_of
 from ferline.datasets.audit.report import Audit
-from ferline.params import LeakageParams
+from ferline.params import DatasetParams, LeakageParams
 
 Make = Callable[..., Any]
 Input = tuple[pd.DataFrame, Pictures]
@@ -134,7 +134,7 @@ def test_drop_sets_aside_what_has_less_right_to_stay_and_says_why(leaky: Input) 
     }
     assert result.stops == []
     (line,) = result.reports  # test images stay
-    assert line.startswith("leakage.conflicts: 3 images are identical to one with another label (first: i5")
+    assert line.startswith("leakage.conflicts: 2 images are identical to one with another label (first: i53: ")
 
 
 def test_what_was_dropped_leaves_nothing_to_drop(leaky: Input) -> None:
@@ -158,6 +158,47 @@ def test_a_copy_that_goes_itself_is_no_reason_for_another_to_go(
     found = audit(*make_table(images, split=split))
     assert ids(found, "near") == groups((0, 1, 2))
     assert consequences(found, LeakageParams(near="drop")).drops == {1: "near-duplicate of an image in test: i2"}
+
+
+def test_of_identical_images_with_different_labels_those_that_are_left_stay_where_one_label_is_left(
+    make_photographs: Make, make_table: Make
+) -> None:
+    """happy in validation, sad in training: the training copy goes for being one, and then nothing contradicts."""
+    images = make_photographs(30)
+    images[0] = images[1]
+    columns = {"split": np.full(30, "train", object), "label": np.full(30, "happy", object)}
+    columns["split"][1], columns["label"][0] = "validation", "sad"
+    found = audit(*make_table(images, **columns))
+    assert ids(found, "conflict") == groups((0, 1))
+    result = consequences(found, LeakageParams(exact="drop", conflicts="drop"))
+    assert result.drops == {0: "exact copy of an image in validation: i1"}
+    assert (result.reports, result.stops) == ([], [])
+    assert set(consequences(found, LeakageParams(exact="report", conflicts="drop")).drops) == {0, 1}
+
+
+def test_an_image_without_a_label_is_contradicted_by_nobody(make_photographs: Make, make_table: Make) -> None:
+    images = make_photographs(30)
+    images[1] = images[2] = images[0]
+    label = np.full(30, "happy", object)
+    label[1], label[2] = "sad", None
+    found = audit(*make_table(images, label=label))
+    assert set(consequences(found, LeakageParams(conflicts="drop")).drops) == {0, 1}
+
+
+def test_with_folds_what_is_dropped_is_an_image_that_would_have_been_tested(
+    make_photographs: Make, make_table: Make
+) -> None:
+    images = make_photographs(30)
+    images[29] = images[0]  # folds 0 and 2
+    found = audit(*make_table(images, split=np.repeat(["fold 0", "fold 1", "fold 2"], 10)))
+    assert consequences(found, LeakageParams(exact="drop")).drops == {29: "exact copy of an image in fold 0: i0"}
+
+
+def test_a_papers_protocol_keeps_its_leaks_and_any_other_the_policy_as_it_is() -> None:
+    strict = LeakageParams("fail", "drop", "fail")
+    assert policy_of(DatasetParams("x", protocol="paper:cnn_lstm"), strict) == LeakageParams(*["report"] * 3)
+    for protocol in ("official", "random", "subject", "sequence", "column:side"):
+        assert policy_of(DatasetParams("x", protocol=protocol), strict) is strict
 
 
 def test_fail_stops_with_how_many_and_which_and_report_goes_on(leaky: Input) -> None:

@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from ferline.datasets.audit.sets import audited, whole
+from ferline.datasets.audit.sets import as_trained, audited, whole
+from ferline.datasets.ingest import ingest
 from ferline.datasets.raw import RawSet
+from ferline.datasets.validation import validate
 from ferline.emotions import KNOWN
 from ferline.errors import FerlineError
-from ferline.params import DatasetParams, Params, load
+from ferline.params import DatasetParams, Params, ValidationParams, load
 
 PARAMS = load(Path(__file__).parents[3] / "params.yaml")
 
@@ -125,6 +127,32 @@ def test_names_that_are_no_sets_are_refused(root: Path, names: tuple[str, ...], 
     with pytest.raises(FerlineError, match=message):
         audited(root, names, None, PARAMS, root / "audit")
     assert not (root / "audit").exists()
+
+
+def test_the_set_of_params_yaml_alone_is_audited_as_the_pipeline_trains_on_it(root: Path) -> None:
+    dataset = DatasetParams(name="tiny", protocol="subject", folds=4, fraction=0.5, emotions=("sad", "happy", "fear"))
+    params = replace(PARAMS, dataset=dataset)
+    trained = ingest(root, dataset).table
+    result, findings = audited(root, ("tiny",), None, params, root / "audit")
+    assert as_trained(("tiny",), None, params)
+    assert findings.images == len(trained) < 30
+    assert findings.places == {f"fold {n}": count for n, count in sorted(trained["fold"].value_counts().items())}
+    assert findings.subjects_across == []
+    assert "Leakage audit of tiny (protocol subject, 4 folds)" in result.page.read_text()
+    _, report = validate(ingest(root, dataset), ValidationParams(min_per_class=1), dataset)
+    assert report.read_json("report.json")["leakage"] == findings.figures()
+
+
+@pytest.mark.parametrize(("names", "protocol"), [(("tiny",), "subject"), (("other",), None), (("tiny", "other"), None)])
+def test_anything_else_is_audited_whole_and_no_pipeline_trains_on_it(
+    root: Path, put: Callable[..., RawSet], make_photographs: Photographs, names: tuple[str, ...], protocol: str | None
+) -> None:
+    put("other", make_photographs(80, seed=1))
+    params = params_of(name="tiny", protocol="subject", folds=4, fraction=0.5, emotions=("sad", "happy", "fear"))
+    _, findings = audited(root, names, protocol, params, root / "audit")
+    assert not as_trained(names, protocol, params)
+    assert findings.images == 80 * len(names)
+    assert {place.split()[-1] for place in findings.places} == {"train", "validation", "test"}
 
 
 def test_the_audit_of_one_set_is_an_artifact_of_figures_groups_and_a_page(

@@ -165,13 +165,38 @@ def test_subject_finds_the_person_in_the_path_and_counts_who_is_not_found(write:
         "sad/S01_b.jpg": "S01",
         "sad/stranger.jpg": None,
     }
-    assert found.notes == ["1 images whose path does not tell the subject, such as sad/stranger.jpg"]
+    assert found.notes == [
+        "2 people by --subject: S01, S02",
+        "1 images whose path does not tell the subject, such as sad/stranger.jpg",
+    ]
+
+
+@pytest.mark.parametrize("top", ["", "train/"])
+def test_neither_the_class_folder_nor_what_is_above_it_is_taken_for_a_person(write: Write, top: str) -> None:
+    source = write(f"{top}very_happy/anna_01.jpg", f"{top}very_happy/may_trip/ben_01.jpg")
+    found = read(source, subject="([a-z]+)_", map="very_happy=happy")
+    assert {row["id"]: row["subject"] for row in found.rows} == {
+        f"{top}very_happy/anna_01.jpg": "anna",
+        f"{top}very_happy/may_trip/ben_01.jpg": "may",
+    }
+    assert found.notes == ["2 people by --subject: anna, may"]
+
+
+def test_a_pattern_may_ask_for_the_start_of_the_path_below_the_class_folder(write: Write) -> None:
+    source = write("test/Happy/anna/01.jpg", "train/Sad/ben/party/02.jpg")
+    assert {row["subject"] for row in read(source, subject="^([^/]+)/").rows} == {"anna", "ben"}
+
+
+def test_of_many_people_the_first_are_named(write: Write) -> None:
+    source = write(*(f"happy/p{number}_a.jpg" for number in range(8)))
+    assert read(source, subject=r"(p\d)_").notes == ["8 people by --subject: p0, p1, p2, p3, p4 and 3 more"]
 
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        (r"(P\d+)_", "finds nobody in any of the 1 paths, such as happy/S01_a.jpg"),
+        (r"(P\d+)_", r"finds nobody in .* 1 paths below the class folders, such as 'S01_a\.jpg' of happy/S01_a\.jpg"),
+        ("(happy)", "finds nobody in any of the 1 paths below the class folders"),
         (r"S\d+_", "has 0 groups"),
         (r"(S)(\d+)_", "has 2 groups"),
         (r"(S\d+_", "is no regular expression"),

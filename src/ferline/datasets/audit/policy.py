@@ -2,17 +2,20 @@
 
 `drop` sets an image aside for a copy with more right to stay: test before validation before training, for what is
 measured on must not have been learnt from. A copy that is itself set aside is no reason to set another one aside. Of
-identical images with different labels nobody knows which label is right, so all of them go, but for those in the test
-split: without them the score would be no one else's. A test image is never set aside.
+identical images that then still have different labels nobody knows which label is right, so all of them go.
+
+Without folds a test image is never set aside: without it the score would be no one else's. With folds every image
+tests in its own fold, so what is dropped is not tested either; the copy in the first of the folds stays.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from ferline.datasets.audit.findings import Findings, Group, Member
+from ferline.datasets.audit.findings import Findings, Member
 from ferline.datasets.samples import SPLITS
-from ferline.params import LeakageParams
+from ferline.params import DatasetParams, LeakageParams
 
 _RIGHT = {split: rank for rank, split in enumerate(SPLITS)}
 _MEASURED = "test"
@@ -28,6 +31,10 @@ class Consequences:
     reports: list[str] = field(default_factory=list)
     stays: dict[str, dict[int, str]] = field(default_factory=dict)  # by policy: the rows found that are not dropped
 
+    def summary(self) -> dict[str, Any]:
+        """For a program: JSON-able."""
+        return {"set_aside": len(self.drops), "reports": self.reports, "stops": self.stops}
+
     def lines(self) -> list[str]:
         """What the pipeline would do with these images, for a terminal."""
         counts = Counter(why.split(":")[0] for why in self.drops.values())
@@ -36,6 +43,11 @@ class Consequences:
 
     def stopping(self) -> list[str]:
         return [f"the pipeline stops: {line}" for line in self.stops]
+
+
+def policy_of(dataset: DatasetParams, leakage: LeakageParams) -> LeakageParams:
+    """A paper's protocol keeps its leaks, or its table could not be compared with."""
+    return LeakageParams("report", "report", "report") if dataset.protocol.startswith("paper:") else leakage
 
 
 def consequences(findings: Findings, params: LeakageParams) -> Consequences:
@@ -67,17 +79,13 @@ def _exact(findings: Findings, gone: Mapping[int, str]) -> dict[int, str]:
 
 
 def _conflicting(findings: Findings, gone: Mapping[int, str]) -> dict[int, str]:
-    return {
-        member.row: f"identical to an image with another label: {other.id} ({other.label})"
-        for group in findings.of_kind("conflict")
-        for member in group.members
-        if member.row not in gone
-        for other in [_contradicting(member, group)]
-    }
-
-
-def _contradicting(member: Member, group: Group) -> Member:
-    return next(other for other in group.members if other.label not in (None, member.label))
+    found = {}
+    for group in findings.of_kind("conflict"):
+        left = [member for member in group.members if member.row not in gone and member.label is not None]
+        for member in left:
+            if other := next((other for other in left if other.label != member.label), None):
+                found[member.row] = f"identical to an image with another label: {other.id} ({other.label})"
+    return found
 
 
 def _near(findings: Findings, gone: Mapping[int, str]) -> dict[int, str]:

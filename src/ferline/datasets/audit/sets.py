@@ -3,6 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
+from ferline.datasets import inspection
 from ferline.datasets.audit.audit import audit
 from ferline.datasets.audit.findings import Findings
 from ferline.datasets.audit.picture import pictures_of, together
@@ -18,14 +21,33 @@ from ferline.params import DatasetParams, Params
 def audited(
     root: Path, names: tuple[str, ...], protocol: str | None, params: Params, target: Path
 ) -> tuple[Audit, Findings]:
-    """The audit of these sets, left at `target`; without a protocol each is split as params.yaml or its card says."""
+    """The audit of these sets, left at `target`: of what the pipeline trains on, or else of all that each set holds.
+
+    Without a protocol each is split as params.yaml or its card says.
+    """
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FerlineError(f"{', '.join(twice)} is named twice; name every set once")
-    samples = {name: whole(root, name, protocol, params) for name in names}
-    table, pictures = together({name: (each.table, pictures_of(each)) for name, each in samples.items()})
+    trained = as_trained(names, protocol, params)
+    samples = {name: ingest(root, params.dataset) if trained else whole(root, name, protocol, params) for name in names}
+    table, pictures = together({name: (_sides(each), pictures_of(each)) for name, each in samples.items()})
     findings = audit(table.drop(columns="dataset") if len(names) == 1 else table, pictures)
-    title = ", ".join(f"{name} (protocol {each.origin['dataset']['protocol']})" for name, each in samples.items())
+    title = ", ".join(f"{name} ({_split(each)})" for name, each in samples.items())
     return Audit.write(findings, f"Leakage audit of {title}", table, pictures, target), findings
+
+
+def as_trained(names: tuple[str, ...], protocol: str | None, params: Params) -> bool:
+    """Whether what is asked for is what the pipeline trains on: of anything else it would draw no consequences."""
+    return protocol is None and names == (params.dataset.name,)
+
+
+def _sides(samples: Samples) -> pd.DataFrame:
+    return samples.table.assign(split=inspection.sides_of(samples.table))
+
+
+def _split(samples: Samples) -> str:
+    dataset = samples.origin["dataset"]
+    folds = f", {dataset['folds']} folds" if dataset["folds"] else ""
+    return f"protocol {dataset['protocol']}{folds}"
 
 
 def whole(root: Path, name: str, protocol: str | None = None, params: Params | None = None) -> Samples:

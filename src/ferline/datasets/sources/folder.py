@@ -6,7 +6,7 @@ Layout read: `CLASS/**/*.jpg` (and PNG, TIFF, ...), or the same below split fold
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +40,8 @@ class _Image:
 
     path: str
     split: str | None
-    name: str
+    name: str  # of the class folder
+    below: str  # the path from there on
 
 
 @register_source("folder", ABOUT)
@@ -51,7 +52,9 @@ def read(
         str, "Emotions of folders whose names are not known: 'joyful=happy,blank='; nothing after = leaves them out."
     ] = "",
     subject: Annotated[
-        str, r"A regular expression with one group that finds the person in an image's path, such as '(S\d+)_'."
+        str,
+        r"A regular expression with one group that finds the person in an image's path below its class folder, "
+        r"such as '(S\d+)_'.",
     ] = "",
     cropped: Annotated[bool, "The images are faces cut out already, so no detector should look for one."] = False,
 ) -> Found:
@@ -71,9 +74,9 @@ def read(
     notes = [
         f"{counts[name]:,} images of {name!r} left out, as --map says" for name in sorted(counts) if not labels[name]
     ]
-    subjects = {image.path: subject_of(image.path) for image in kept}
+    subjects = {image.path: subject_of(image.below) for image in kept}
     if subject:
-        notes += _nameless(source, subject, subjects)
+        notes += _told(source, subject, kept, subjects)
 
     def rows() -> Iterator[Row]:
         for image in kept:
@@ -102,11 +105,14 @@ def _placed(source: Path, paths: Sequence[str]) -> list[_Image]:
             f"{source}: {len(loose):,} images stand in no class folder: {few(loose)}. Move them into the folder "
             f"of their emotion, or away. The right tree, for example:\n{EXAMPLE}\nNothing was added"
         )
-    return [_Image(path, split, folders[depth]) for path, folders, split in zip(paths, parts, splits, strict=True)]
+    return [
+        _Image(path, split, folders[depth], path.split("/", depth + 1)[-1])
+        for path, folders, split in zip(paths, parts, splits, strict=True)
+    ]
 
 
 def _subject_finder(pattern: str) -> Callable[[str], str | None]:
-    """What gives the person of an image's path, by the user's pattern; nobody where there is no pattern."""
+    """What gives the person of a path, by the user's pattern; nobody where there is no pattern."""
     if not pattern:
         return lambda path: None
     try:
@@ -121,12 +127,16 @@ def _subject_finder(pattern: str) -> Callable[[str], str | None]:
     return lambda path: (match := compiled.search(path)) and (match[1] or None)
 
 
-def _nameless(source: Path, pattern: str, subjects: dict[str, str | None]) -> list[str]:
-    """What to say of images whose path does not tell the person."""
-    without = [path for path, subject in subjects.items() if subject is None]
-    if len(without) == len(subjects):
+def _told(source: Path, pattern: str, images: Sequence[_Image], subjects: Mapping[str, str | None]) -> list[str]:
+    """Who was found, for the user to see whether those are people, and how many images do not tell theirs."""
+    people = sorted({subject for subject in subjects.values() if subject})
+    if not people:
         raise FerlineError(
-            f"{source}: --subject {pattern!r} finds nobody in any of the {len(subjects):,} paths, such as "
-            f"{without[0]}. Nothing was added"
+            f"{source}: --subject {pattern!r} finds nobody in any of the {len(images):,} paths below the class "
+            f"folders, such as {images[0].below!r} of {images[0].path}. Nothing was added"
         )
-    return [f"{len(without):,} images whose path does not tell the subject, such as {without[0]}"] if without else []
+    notes = [f"{len(people):,} people by --subject: {few(people)}"]
+    without = [path for path, subject in subjects.items() if subject is None]
+    if without:
+        notes.append(f"{len(without):,} images whose path does not tell the subject, such as {without[0]}")
+    return notes
