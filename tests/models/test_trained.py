@@ -177,7 +177,7 @@ def test_the_summary_is_what_a_dashboard_shows(trained):
     assert summary["architecture"] == "a_row"
 
 
-def test_it_knows_what_it_must_not_be_tested_on(card, history, tmp_path):
+def test_it_knows_what_it_must_not_be_tested_on(fresh, card, history, tmp_path):
     digests = [hashlib.sha256(bytes([n])).hexdigest() for n in range(6)]
     model = TrainedModel.write(fresh("cnn_lstm"), card, history, tmp_path / "model", fingerprints(digests[:4]))
     assert TrainedModel(model.folder).verify().has_seen(digests[2:]).tolist() == [True, True, False, False]

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from ferline.augment.policy import AugmentationPolicy
 from ferline.emotions import EMOTIONS, KNOWN
+from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 from ferline.models.registry import create
 from ferline.models.trained import TrainedModel
@@ -71,15 +72,22 @@ def test_doubtful_votes_teach_doubt(make_faces: Make) -> None:
     assert model.card["training"]["targets"] == "votes"
 
 
-def test_faces_without_votes_are_all_their_labels(make_faces: Make) -> None:
-    faces = make_faces()
+def test_a_face_on_which_nobody_voted_is_all_its_labels(make_faces: Make) -> None:
+    faces = make_faces(votes=doubtful)
+    faces.table.at[faces.rows("train")[5], "votes"] = None
     drawn = Batches(faces, "train", CPU, "votes").targets
-    assert torch.equal(drawn, functional.one_hot(Batches(faces, "train", CPU).labels, 7).float())
+    np.testing.assert_allclose(drawn[4].numpy(), doubtful(np.array([4]))[0], rtol=1e-6)
+    assert drawn[5].tolist() == [0, 0, 0, 0, 0, 1, 0]
+
+
+def test_votes_are_refused_where_nobody_voted(make_faces: Make) -> None:
+    with pytest.raises(FerlineError, match=r"'votes' needs a set in which people voted.*Write targets: label"):
+        Batches(make_faces(), "train", CPU, "votes")
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_weighed_votes_are_divided_by_their_weights_as_labels_are(make_faces: Make, smoothing: float) -> None:
-    faces = make_faces(train=73)
+    faces = make_faces(train=73, votes=certain)
     given = architecture(class_weights="balanced", targets="votes", label_smoothing=smoothing)
     policy = AugmentationPolicy.write(AugmentationParams(), faces, given.input, 0)
     session = Session("small", create("cnn_lstm", given.input, "none", {}), given, policy, faces, CPU)
