@@ -196,3 +196,10 @@ def test_a_missing_part_is_named(content, tmp_path):
     del content["architectures"]["cnn_lstm"]["training"]
     content["profiles"] = {"quick": {}}
     assert "architectures.cnn_lstm.training: missing" in refused(content | {"profile": "quick"}, tmp_path)
+
+
+def test_votes_as_targets_need_labels_that_come_from_votes(content, tmp_path):
+    content["dataset"]["labels"] = "own"
+    content["architectures"]["cnn_lstm"]["training"]["targets"] = "votes"
+    message = refused(content, tmp_path)
+    assert "architectures.cnn_lstm.training.targets: 'votes' is not allowed; write label, or dataset.labels" in message

@@ -137,6 +137,11 @@ def test_kill_minus_nine_in_the_middle_of_training_then_the_same_command(first, 
     ("change", "said"),
     [
         ({"dataset": {"name": "nosuch"}}, "dataset.name: 'nosuch' is no set in"),
+        ({"dataset": {"name": "tiny", "protocol": "sequence"}}, "needs to know which video each image is from"),
+        (
+            {"dataset": {"name": "tiny", "emotions": ["contempt", "fear"]}},
+            "dataset.emotions: tiny has no image of contempt. It has [angry, disgust, fear, happy, sad, ",
+        ),
         ({"facees": {}}, "facees: unknown key; known here: architectures, dataset, faces"),
         ({"profile": "fast"}, "profile: 'fast' is not allowed; write one of quick"),
     ],

@@ -96,7 +96,7 @@ def test_the_audit_of_ones_own_set(first, project):
     told = project.run("ferline", "data", "audit", "mine")
     assert "subjects: 9, 0 of them in more than one split" in told
     page = Path(told.strip().splitlines()[-1].removeprefix("To look at: "))
-    assert "<img" in page.read_text()
+    assert "Leakage audit of mine (protocol subject, 3 folds)" in page.read_text()
     assert not subprocess.run(
         ["git", "status", "--porcelain", "--", str(page)], cwd=project.folder, capture_output=True
     ).stdout

@@ -1,6 +1,6 @@
 """From a raw set under data/raw/ to Samples: its bytes verified, its labels decided, its images split."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ferline.datasets.protocols import assign
 from ferline.datasets.raw import RawSet
 from ferline.datasets.samples import Samples
 from ferline.datasets.splits import a_part
+from ferline.emotions import KNOWN, in_order
 from ferline.errors import FerlineError
 from ferline.params import DatasetParams
 
@@ -24,8 +25,14 @@ def ingest(root: Path, params: DatasetParams, target: Path | None = None) -> Sam
 
 
 def require_splittable(root: Path, params: DatasetParams) -> None:
-    """Refuse labels and a protocol that do not fit the set before anything runs; no image is read for it."""
-    _split(require_set(root, params), params)
+    """Refuse emotions and a protocol that do not fit the set before anything runs; no image is read for it."""
+    raw = require_set(root, params)
+    table, _ = _split(raw, params)
+    if absent := [emotion for emotion in params.emotions if not (table["label"] == emotion).any()]:
+        there = in_order(set(labelled(raw.table, replace(params, emotions=KNOWN))[0]["label"].dropna()))
+        raise FerlineError(
+            f"dataset.emotions: {params.name} has no image of {', '.join(absent)}. It has [{', '.join(there)}]"
+        )
 
 
 def _split(raw: RawSet, params: DatasetParams) -> tuple[pd.DataFrame, dict[str, Any]]:
