@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "== Setting up .venv with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
-	@$(RUN) VIRTUAL_ENV="$(CURDIR)/.venv" uv pip sync --require-hashes requirements.lock
+	@$(RUN) VIRTUAL_ENV="$(CURDIR)/.venv" uv pip sync --require-hashes --compile-bytecode requirements.lock
 	@$(RUN) VIRTUAL_ENV="$(CURDIR)/.venv" uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c "import ferline.home; ferline.home.install()"
 	@test -d .zen || $(BIN)/zenml init

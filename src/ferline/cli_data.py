@@ -6,14 +6,15 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ferline.artifact import state_folder
-from ferline.datasets.sources import SOURCES
-from ferline.datasets.sources.source import Option, Source
 from ferline.errors import FerlineError
+
+if TYPE_CHECKING:
+    from ferline.datasets.sources.source import Option, Source
 
 ROOT = Path()  # the project is where the command is typed, as for `zenml pipeline run`
 
@@ -36,7 +37,21 @@ def data() -> None:
     """Raw sets under data/raw: add, list, describe, audit."""
 
 
-@data.group()
+class _Readers(click.Group):
+    """A command for every reader. They are imported when one is asked for: that takes a second that no other needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from ferline.datasets.sources import SOURCES
+
+        return sorted(SOURCES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from ferline.datasets.sources import SOURCES
+
+        return _adder(SOURCES[cmd_name]) if cmd_name in SOURCES else None
+
+
+@data.group(cls=_Readers)
 def add() -> None:
     """Read a dataset as people download it, check it, pack it, put it under DVC and print its card.
 
@@ -44,7 +59,7 @@ def add() -> None:
     """
 
 
-def _adder(source: Source) -> click.Command:
+def _adder(source: "Source") -> click.Command:
     @told
     def command(source_path: Path, name: str, skip_bad: bool, **options: Any) -> None:
         from ferline.datasets.add import add as read
@@ -75,16 +90,12 @@ def _adder(source: Source) -> click.Command:
     return click.Command(source.key, callback=command, params=parameters, help=text, short_help=title)
 
 
-def _option(option: Option) -> click.Option:
+def _option(option: "Option") -> click.Option:
     flag = f"--{option.name.replace('_', '-')}"
     if option.kind is bool:
         return click.Option([flag, option.name], is_flag=True, default=option.default, help=option.help)
     kind = click.Path(path_type=Path) if option.kind is Path else option.kind
     return click.Option([flag, option.name], type=kind, default=option.default, help=option.help)
-
-
-for _source in SOURCES.values():
-    add.add_command(_adder(_source))
 
 
 @data.command("list")
