@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ferline.datasets.audit.picture import Picture, Pictures, picture_of
-from ferline.datasets.audit.policy import FOLD
-from ferline.datasets.protocols import split_of
+from ferline.datasets.protocols import FOLD, split_of
 from ferline.datasets.samples import SPLITS, Samples
 from ferline.datasets.splits import leaks
 from ferline.images.decode import UnreadableImage, decode, size_of

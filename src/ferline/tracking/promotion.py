@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ferline.artifact import Artifact, staging, write_json
+from ferline.datasets.protocols import leaks_by_design
 from ferline.errors import FerlineError
 from ferline.evaluation.leaderboard import Leaderboard
 from ferline.evaluation.metrics import score
@@ -68,7 +69,7 @@ def decide(row: dict[str, Any], digest: str, reigning: Reigning | None, params: 
     """Promote when every gate is passed and the champion, on the same test images, is beaten by more than min_gain."""
     checked = gates(row, params.gates)
     name, metric = row["architecture"], params.select_by
-    if _leaks(row):
+    if leaks_by_design(str(row["protocol"])):
         told = (
             f"{name} was trained under {row['protocol']}, whose split leaks by design; such a model is never promoted"
         )
@@ -95,11 +96,6 @@ def decide(row: dict[str, Any], digest: str, reigning: Reigning | None, params: 
     if gain > params.min_gain:
         return Decision(True, f"{name} is better: {told}", checked)
     return Decision(False, f"{name} is not better by more than {params.min_gain:g}: {told}", checked)
-
-
-def _leaks(row: dict[str, Any]) -> bool:
-    """A paper's protocol is kept with its leaks, so that its table can be compared; no number of it is a promise."""
-    return str(row["protocol"]).startswith("paper:")
 
 
 def reign(params: PromotionParams, candidate: TrainedModel, faces: FaceSet) -> Reigning | None:
@@ -161,7 +157,7 @@ def promote(
         "decision": decision.reason,
     }
     version = reigning.version if reigning else None
-    if all(gate.passed for gate in decision.gates) and not _leaks(row):
+    if all(gate.passed for gate in decision.gates) and not leaks_by_design(str(row["protocol"])):
         registered = registry.register(params.registered_name, model, tags)
         registry.point(registry.CHALLENGER, registered)
         if decision.promoted:

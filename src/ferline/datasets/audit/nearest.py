@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ferline.datasets.audit.spread import spread
+from ferline.datasets.protocols import FOLD
 
 # 4,000 against 50,000 are 10^12 operations: 10 to 20 s on two cores. The score of 4,000 is known to 0.8 points.
 MOST_ASKED, MOST_KNOWN = 4000, 50_000
@@ -37,7 +38,7 @@ class Nearest:
 def nearest(table: pd.DataFrame, thumbs: np.ndarray, groups: np.ndarray, seed: int = 0) -> Nearest | None:
     """For rows with label and split, their pictures and their groups of near-duplicates. None: there is no split."""
     splits, labelled = table["split"].to_numpy(object), table["label"].notna().to_numpy()
-    split = next((name for name in ("test", "validation", "fold 0") if (splits[labelled] == name).any()), None)
+    split = next((name for name in ("test", "validation", f"{FOLD}0") if (splits[labelled] == name).any()), None)
     if split is None:
         return None
     random = np.random.default_rng(seed)

@@ -83,12 +83,8 @@ class Pictures:
 
 def pictures_of(samples: Samples, workers: int = 0) -> Pictures:
     """The pictures of all samples, decoded on all cores (or `workers`), in the order of `samples.table`."""
-    found = Pictures.empty(len(samples))
-    places = pd.Series(np.arange(len(samples)), index=samples.table.index)
-    for (rows, _), pictures in in_order(lambda batch: list(map(_read, batch[1])), samples.batches(_BATCH), workers):
-        for place, picture in zip(places[rows.index], pictures, strict=True):
-            found.put(place, picture)
-    return found
+    done = in_order(lambda batch: list(map(_read, batch[1])), samples.batches(_BATCH), workers)
+    return Pictures.collect((picture for _, pictures in done for picture in pictures), len(samples))
 
 
 def together(sets: dict[str, tuple[pd.DataFrame, Pictures]]) -> tuple[pd.DataFrame, Pictures]:

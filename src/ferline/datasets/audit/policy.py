@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferline.datasets.audit.findings import Findings, Member
+from ferline.datasets.protocols import FOLD, leaks_by_design
 from ferline.datasets.samples import SPLITS
 from ferline.params import DatasetParams, LeakageParams
 
 _RIGHT = {split: rank for rank, split in enumerate(SPLITS)}
 _MEASURED = "test"
-FOLD = "fold "  # stands before its number where folds are audited in place of splits
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,16 @@ class Consequences:
         """What the pipeline would do with these images, for a terminal."""
         counts = Counter(why.split(":")[0] for why in self.drops.values())
         aside = [f"the pipeline sets {count:,} images aside: {why}" for why, count in counts.most_common()]
-        return [*aside, *(f"the pipeline reports {line}" for line in self.reports), *self.stopping()]
-
-    def stopping(self) -> list[str]:
-        return [f"the pipeline stops: {line}" for line in self.stops]
+        return [
+            *aside,
+            *(f"the pipeline reports {line}" for line in self.reports),
+            *(f"the pipeline stops: {line}" for line in self.stops),
+        ]
 
 
 def policy_of(dataset: DatasetParams, leakage: LeakageParams) -> LeakageParams:
     """A paper's protocol keeps its leaks, or its table could not be compared with."""
-    return LeakageParams("report", "report", "report") if dataset.protocol.startswith("paper:") else leakage
+    return LeakageParams("report", "report", "report") if leaks_by_design(dataset.protocol) else leakage
 
 
 def consequences(findings: Findings, params: LeakageParams) -> Consequences:
