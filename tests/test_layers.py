@@ -19,7 +19,6 @@ LAYERS = [
     {"training", "evaluation"},
     {"serving"},
     {"tracking"},
-    {"cli_data"},
     {"cli"},
 ]
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}

@@ -3,33 +3,17 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ferline.artifact import state_folder
+from ferline.cli.said import ROOT, told
 from ferline.errors import FerlineError
 
 if TYPE_CHECKING:
     from ferline.datasets.sources.source import Option, Source
-
-ROOT = Path()  # the project is where the command is typed, as for `zenml pipeline run`
-
-
-def told(command: Callable[..., None]) -> Callable[..., None]:
-    """Our own errors come out as their one message."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except FerlineError as error:
-            raise click.ClickException(str(error)) from None
-
-    return run
 
 
 @click.group()
