@@ -5,7 +5,8 @@ from pathlib import Path
 from zenml import pipeline
 from zenml.enums import ExecutionMode
 
-from ferline.datasets.ingest import require_splittable
+from ferline.datasets.ingest import attributes_of, require_splittable
+from ferline.evaluation.slices import require_known
 from ferline.models.registry import check
 from ferline.params import Params, load
 from ferline.tracking.store import require_reachable
@@ -32,33 +33,37 @@ def fer_training() -> None:
     samples, _ = validate(ingest_this(params.dataset), params.validation, params.dataset)
     faces = crop_faces(samples, params.faces)
 
-    # ---- one branch an architecture, in folds one a fold; faces of one size are made once
+    # ---- one branch an architecture, in it one a fold or a seed; faces of one size are made once
     sizes = {architecture.input: None for architecture in params.architectures.values()}
     resized = {size: resize(faces, size, id=f"resize_{size.side}x{size.channels}") for size in sizes}
-    models, evaluations, of_folds = [], [], []
+    models, evaluations, members = [], [], []
     for name, architecture in params.architectures.items():
         batch = resized[architecture.input]
         policy = augment(
             batch, architecture.augmentation, architecture.input, architecture.training.seed, id=f"augment_{name}"
         )
-        if folds := range(params.dataset.folds):
-            trained = [train(name, architecture, batch, policy, fold, id=f"train_{name}_fold_{fold}") for fold in folds]
-            scored = [evaluate(trained[fold], batch, fold, id=f"evaluate_{name}_fold_{fold}") for fold in folds]
-            models.append(trained[0])  # of the folds, the first is the one that may be promoted
-            evaluations.append(pool(scored, id=f"pool_{name}"))
-            of_folds += scored
+        trained, scored = [], []
+        for one in params.repetitions(name):
+            trained.append(
+                train(name, one.architecture, batch, policy, one.fold, one.seed, id=f"train_{name}{one.suffix}")
+            )
+            scored.append(evaluate(trained[-1], batch, params.evaluation, one.fold, id=f"evaluate_{name}{one.suffix}"))
+        models += trained
+        if len(scored) == 1:
+            evaluations += scored
         else:
-            models.append(train(name, architecture, batch, policy, id=f"train_{name}"))
-            evaluations.append(evaluate(models[-1], batch, id=f"evaluate_{name}"))
+            evaluations.append(pool(scored, params.promotion.select_by, params.evaluation, id=f"pool_{name}"))
+            members += scored
 
     # ---- the choice
-    promote(compare(evaluations, params.promotion), evaluations + of_folds, models, faces, params.promotion)
+    promote(compare(evaluations, params.promotion), evaluations + members, models, faces, params.promotion)
 
 
 def load_params() -> Params:
     """params.yaml, with everything refused now that would fail an hour from now."""
     params = load("params.yaml")
     require_splittable(Path.cwd(), params.dataset)
+    require_known(params.evaluation.slices, attributes_of(Path.cwd(), params.dataset), params.dataset.name)
     for name, architecture in params.architectures.items():
         check(name, architecture, params.dataset.emotions)
     require_reachable()

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,54 +39,64 @@ def patterns(
     return images, labels
 
 
-@pytest.fixture
-def make_faces(tmp_path: Path) -> Callable[..., FaceSet]:
+def write_faces(
+    folder: Path,
+    train: int = 70,
+    validation: int = 28,
+    test: int = 28,
+    side: int = 48,
+    channels: int = 1,
+    seed: int = 0,
+    emotions: tuple[str, ...] = EMOTIONS,
+    votes: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> FaceSet:
     """A FaceSet of patterns: `train`, `validation` and `test` images of each class in turn.
 
     `votes` gives the shares of votes of some labels, int64[N].
     """
+    splits = np.repeat(["train", "validation", "test"], [train, validation, test])
+    classes = len(emotions)
+    parts = [patterns(n, side, channels, seed + i, classes) for i, n in enumerate((train, validation, test)) if n]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    number = len(images)
+    table = pd.DataFrame(
+        {
+            "id": [f"{split}-{i}" for i, split in enumerate(splits)],
+            "label": labels,
+            "votes": list(votes(labels).astype(np.float32)) if votes else None,
+            "subject": [f"{split}-p{i % 5}" for i, split in enumerate(splits)],
+            "sequence": None,
+            "split": splits,
+            "source": "made by the test",
+            "sha256": [hashlib.sha256(f"{seed}-{i}".encode()).hexdigest() for i in range(number)],
+            "attributes": None,
+            "found": True,
+            "faces": 1,
+            "levelled": True,
+            "box": [[0, 0, side, side]] * number,
+        }
+    )
+    name = f"faces-{train}-{validation}-{test}-{side}-{channels}-{seed}-{classes}"
+    target = folder / (f"{name}-votes" if votes else name)
+    with staging(target) as work:
+        with ImageWriter(work, number, side, channels) as writer:
+            writer.append(images)
+        table.to_parquet(work / "faces.parquet", index=False)
+        dataset = {"name": "patterns", "protocol": "official", "shares": [0.8, 0.1, 0.1], "seed": 0}
+        dataset |= {} if emotions == EMOTIONS else {"emotions": list(emotions)}
+        origin = {"dataset": dataset, "data_digest": f"{seed:064x}", "preprocessing": asdict(FaceParams())}
+        origin |= {"leaks": {"exact": 0, "subject": 0, "sequence": 0}, "shareable": True}
+        write_json(work / "origin.json", origin)
+    return FaceSet(target)
 
-    def make(
-        train: int = 70,
-        validation: int = 28,
-        test: int = 28,
-        side: int = 48,
-        channels: int = 1,
-        seed: int = 0,
-        emotions: tuple[str, ...] = EMOTIONS,
-        votes: Callable[[np.ndarray], np.ndarray] | None = None,
-    ) -> FaceSet:
-        splits = np.repeat(["train", "validation", "test"], [train, validation, test])
-        classes = len(emotions)
-        parts = [patterns(n, side, channels, seed + i, classes) for i, n in enumerate((train, validation, test)) if n]
-        images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        number = len(images)
-        table = pd.DataFrame(
-            {
-                "id": [f"{split}-{i}" for i, split in enumerate(splits)],
-                "label": labels,
-                "votes": list(votes(labels).astype(np.float32)) if votes else None,
-                "subject": [f"{split}-p{i % 5}" for i, split in enumerate(splits)],
-                "sequence": None,
-                "split": splits,
-                "source": "made by the test",
-                "sha256": [hashlib.sha256(f"{seed}-{i}".encode()).hexdigest() for i in range(number)],
-                "found": True,
-                "faces": 1,
-                "levelled": True,
-                "box": [[0, 0, side, side]] * number,
-            }
-        )
-        name = f"faces-{train}-{validation}-{test}-{side}-{channels}-{seed}-{classes}"
-        target = tmp_path / (f"{name}-votes" if votes else name)
-        with staging(target) as folder:
-            with ImageWriter(folder, number, side, channels) as writer:
-                writer.append(images)
-            table.to_parquet(folder / "faces.parquet", index=False)
-            dataset = {"name": "patterns", "protocol": "official", "shares": [0.8, 0.1, 0.1], "seed": 0}
-            dataset |= {} if emotions == EMOTIONS else {"emotions": list(emotions)}
-            origin = {"dataset": dataset, "data_digest": f"{seed:064x}", "preprocessing": asdict(FaceParams())}
-            write_json(folder / "origin.json", origin)
-        return FaceSet(target)
 
-    return make
+@pytest.fixture
+def make_faces(tmp_path: Path) -> Callable[..., FaceSet]:
+    """`write_faces` into the test's own folder."""
+    return partial(write_faces, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def faces_in() -> Callable[..., FaceSet]:
+    """`write_faces` into a folder that is given first, for what several tests share."""
+    return write_faces

@@ -47,7 +47,7 @@ def test_every_key_is_documented(content):
     """Each key of the file stands beside a comment, or in the comment block above the architectures."""
     text = (PROJECT / "params.yaml").read_text()
     comments = " ".join(line.split("#", 1)[1] for line in text.splitlines() if "#" in line)
-    for section in ("dataset", "validation", "faces", "promotion"):
+    for section in ("dataset", "validation", "faces", "evaluation", "promotion"):
         for key in content[section]:
             line = next(line for line in text.splitlines() if line.strip().startswith(f"{key}:"))
             assert "#" in line, f"{section}.{key} has no comment"
@@ -120,6 +120,14 @@ def test_every_key_is_documented(content):
         ("architectures.cnn_lstm.training.targets", "soft", "targets: 'soft' is not allowed; input should be 'label'"),
         ("promotion.select_on", "test", "promotion.select_on: 'test' is not allowed"),
         ("promotion.gates.min_macro_f1", 7, "min_macro_f1: 7.0 is not allowed; write a share from 0 to 1"),
+        ("promotion.mode", "dry", "promotion.mode: 'dry' is not allowed; input should be 'enforce', 'dry-run'"),
+        ("promotion.significance", "mcnemar", "write bootstrap: McNemar's test is of accuracy, not macro_f1"),
+        ("promotion.level", 5, "level: 5.0 is not allowed; write a probability between 0 and 1"),
+        ("promotion.gates.max_size_mb", 0, "max_size_mb: 0.0 is not allowed; write megabytes above 0"),
+        ("evaluation.resamples", 10, "resamples: 10 is not allowed; write 200 or more"),
+        ("evaluation.occlusion.stride", 0.5, "stride: 0.5 is not allowed; write a share of the side above 0, at most"),
+        ("evaluation.robustness.strengths", 6, "strengths: 6 is not allowed; write a whole number from 1 to 5"),
+        ("seeds", 0, "seeds: 0 is not allowed; write a whole number of at least 1"),
         ("profile", "fast", "profile: 'fast' is not allowed; write one of paper, quick"),
     ],
 )
@@ -203,3 +211,23 @@ def test_votes_as_targets_need_labels_that_come_from_votes(content, tmp_path):
     content["architectures"]["cnn_lstm"]["training"]["targets"] = "votes"
     message = refused(content, tmp_path)
     assert "architectures.cnn_lstm.training.targets: 'votes' is not allowed; write label, or dataset.labels" in message
+
+
+def test_folds_and_seeds_at_once_are_refused(content, tmp_path):
+    content |= {"seeds": 3, "dataset": {"name": "a", "protocol": "subject", "folds": 5}}
+    assert "seeds: 3 is not allowed; write 1 with dataset.folds" in refused(content, tmp_path)
+
+
+def test_an_architecture_is_trained_once_or_once_a_fold_or_once_a_seed(content, tmp_path):
+    content["architectures"]["cnn_lstm"]["training"]["seed"] = 4
+    once = loaded(content, tmp_path).repetitions("cnn_lstm")
+    assert [(one.fold, one.seed, one.suffix) for one in once] == [(None, None, "")]
+
+    folds = loaded(content | {"dataset": {"name": "a", "protocol": "subject", "folds": 3}}, tmp_path)
+    assert [(one.fold, one.seed, one.suffix) for one in folds.repetitions("cnn_lstm")] == [
+        (fold, None, f"_fold_{fold}") for fold in range(3)
+    ]
+
+    seeds = loaded(content | {"seeds": 3}, tmp_path).repetitions("cnn_lstm")
+    assert [(one.fold, one.seed, one.suffix) for one in seeds] == [(None, n, f"_seed_{n}") for n in (4, 5, 6)]
+    assert [one.architecture.training.seed for one in seeds] == [4, 5, 6]

@@ -5,7 +5,7 @@ Plain dataclasses, so that the library imports on a machine without pydantic; on
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -289,6 +289,21 @@ class PromotionParams:
 
 
 @dataclass(frozen=True)
+class Repetition:
+    """One of the trainings of an architecture that make its row together."""
+
+    architecture: ArchitectureParams
+    fold: int | None = None
+    seed: int | None = None
+
+    @property
+    def suffix(self) -> str:
+        """What it adds to the names of its steps."""
+        fold = "" if self.fold is None else f"_fold_{self.fold}"
+        return fold if self.seed is None else f"{fold}_seed_{self.seed}"
+
+
+@dataclass(frozen=True)
 class Params:
     """All of params.yaml with its profile applied."""
 
@@ -310,6 +325,19 @@ class Params:
             ok = architecture.training.targets == "label" or self.dataset.labels != "own"
             key = f"architectures.{name}.training.targets"
             _require(ok, key, "votes", "label, or dataset.labels: majority or plurality, which keep the votes")
+
+    def repetitions(self, name: str) -> list[Repetition]:
+        """One training, or one a fold, or one a seed from the architecture's own on."""
+        architecture = self.architectures[name]
+        if self.dataset.folds:
+            return [Repetition(architecture, fold=fold) for fold in range(self.dataset.folds)]
+        if self.seeds == 1:
+            return [Repetition(architecture)]
+        first = architecture.training.seed
+        return [
+            Repetition(replace(architecture, training=replace(architecture.training, seed=seed)), seed=seed)
+            for seed in range(first, first + self.seeds)
+        ]
 
 
 def load(path: Path | str = "params.yaml") -> Params:

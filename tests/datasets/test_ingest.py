@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferline.datasets.ingest import ingest
+from ferline.datasets.ingest import attributes_of, ingest
 from ferline.datasets.raw import RawSet
 from ferline.datasets.samples import Samples
 from ferline.emotions import EMOTIONS, KNOWN, VOTES
@@ -44,7 +44,7 @@ def test_ingest_links_the_shards_and_says_where_it_all_came_from(
     assert (samples.folder / "shards" / shard).samefile(raw.folder / shard)
     dataset = {"name": "tiny", "protocol": "random", "shares": [0.8, 0.1, 0.1], "folds": 0, "seed": 3}
     dataset |= {"emotions": list(EMOTIONS), "labels": "majority", "fraction": 1.0}
-    said = {"cropped": False, "left_out": {}, "split_note": None}
+    said = {"cropped": False, "shareable": False, "left_out": {}, "split_note": None}
     assert samples.origin == {"dataset": dataset, "raw_digest": raw.digest, **said}
     again = taken(tmp_path, protocol="random", seed=3)
     assert again.digest == samples.digest
@@ -144,6 +144,30 @@ def test_a_fraction_has_every_label_of_every_split_and_a_larger_one_contains_it(
 def test_samples_say_whether_their_set_is_cropped(tmp_path: Path, raw: RawSet, make_rows: MakeRows) -> None:
     raw.append(make_rows(), card=lambda: {"cropped": True})
     assert taken(tmp_path).origin["cropped"] is True
+
+
+def test_faces_of_nobody_may_be_shown_and_others_only_where_the_card_says_so(
+    tmp_path: Path, make_rows: MakeRows
+) -> None:
+    drawn = [row | {"source": "synthetic:seed=7"} for row in make_rows()]
+    photographed = make_rows(70)
+    for name, rows, card, shareable in (
+        ("drawn", drawn, {}, True),
+        ("photographed", photographed, {}, False),
+        ("both", drawn + [row | {"id": f"more-{row['id']}"} for row in photographed], {}, False),
+        ("allowed", photographed, {"shareable": True}, True),
+        ("kept", drawn, {"shareable": False}, False),
+    ):
+        RawSet(tmp_path / "data" / "raw" / name).append(rows, card=lambda card=card: card)
+        assert ingest(tmp_path, DatasetParams(name, emotions=EMOTIONS)).origin["shareable"] is shareable, name
+
+
+def test_the_columns_of_the_set_are_known_before_anything_runs(
+    tmp_path: Path, raw: RawSet, make_rows: MakeRows
+) -> None:
+    first, second, *rest = make_rows()
+    raw.append([first | {"attributes": '{"age": 30}'}, second | {"attributes": '{"glasses": "yes"}'}, *rest])
+    assert attributes_of(tmp_path, DatasetParams("tiny")) == {"age", "glasses"}
 
 
 def test_folds_come_along(tmp_path: Path, raw: RawSet, make_rows: MakeRows) -> None:

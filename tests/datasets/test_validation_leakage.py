@@ -86,7 +86,7 @@ def test_copies_can_stop_the_run(tmp_path: Path, copied: Samples) -> None:
 
 def test_copies_can_be_reported_only(copied: Samples) -> None:
     kept, report = validate(copied, gate(exact="report"), TINY)
-    assert kept.digest == copied.digest
+    assert kept.table.equals(copied.table)
     assert outcomes(report.read_json("report.json"))[LEAKS["exact"]] is False
     assert "exact copy of an image in test: face-00028" in report.page.read_text()
 
@@ -117,7 +117,7 @@ def alike(make_rows: MakeRows, make_samples: MakeSamples) -> Samples:
 
 def test_near_duplicates_are_reported_by_default(alike: Samples) -> None:
     kept, report = validate(alike, ValidationParams(), TINY)
-    assert kept.digest == alike.digest
+    assert kept.table.equals(alike.table)
     found = report.read_json("report.json")
     assert outcomes(found)[LEAKS["near"]] is False
     assert found["leakage"]["near_in"] == {
@@ -152,7 +152,7 @@ def contradicting(make_rows: MakeRows, make_samples: MakeSamples) -> Samples:
 
 def test_one_picture_with_two_labels_is_reported_by_default(contradicting: Samples) -> None:
     kept, report = validate(contradicting, gate(exact="report"), TINY)
-    assert kept.digest == contradicting.digest
+    assert kept.table.equals(contradicting.table)
     found = report.read_json("report.json")
     assert outcomes(found)[LEAKS["conflicts"]] is False
     assert (found["leakage"]["conflict_groups"], found["leakage"]["conflict_images"]) == (2, 4)
@@ -191,11 +191,78 @@ def test_a_contradicting_copy_that_is_set_aside_is_no_reason_to_set_another_asid
 def test_a_papers_protocol_keeps_its_leaks(copied: Samples, key: str) -> None:
     params = gate(exact="fail", near="fail", conflicts="drop")
     kept, report = validate(copied, params, DatasetParams("tiny", protocol=f"paper:{key}"))
-    assert kept.digest == copied.digest
+    assert kept.table.equals(copied.table)
     found = report.read_json("report.json")
     assert found["decision"] == "passed"
     assert found["leakage"]["exact_in"]["test"] == {"train": 1, "validation": 1}
     assert outcomes(found)[LEAKS["exact"]] is False
+
+
+def leaks(exact: int = 0, subject: int = 0, sequence: int = 0) -> dict[str, int]:
+    return {"exact": exact, "subject": subject, "sequence": sequence}
+
+
+def test_a_set_that_leaks_nothing_says_so(make_rows: MakeRows, make_samples: MakeSamples) -> None:
+    kept, _ = validate(make_samples(make_rows()), ValidationParams(), TINY)
+    assert kept.origin["leaks"] == leaks()
+    assert kept.origin["dataset"]["name"] == "tiny", "the rest of the origin stays"
+
+
+def test_copies_that_stay_are_counted_by_the_test_images_that_have_one(copied: Samples) -> None:
+    """face-00028 alone is in test: its copies in training and validation are counted with it, not besides."""
+    kept, _ = validate(copied, gate(exact="report"), TINY)
+    assert kept.origin["leaks"] == leaks(exact=1)
+
+
+def test_copies_that_are_dropped_leak_no_more(copied: Samples) -> None:
+    kept, _ = validate(copied, gate(exact="drop"), TINY)
+    assert kept.origin["leaks"] == leaks()
+
+
+def test_a_papers_protocol_says_what_leaks_in_it(copied: Samples) -> None:
+    kept, _ = validate(copied, gate(), DatasetParams("tiny", protocol="paper:cnn_lstm"))
+    assert kept.origin["leaks"] == leaks(exact=1)
+
+
+def test_near_duplicates_are_no_leak_of_their_own(alike: Samples) -> None:
+    kept, _ = validate(alike, ValidationParams(), TINY)
+    assert kept.origin["leaks"] == leaks()
+
+
+@pytest.mark.parametrize("column", ["subject", "sequence"])
+def test_test_images_of_who_or_what_is_on_another_side_are_counted(
+    column: str, make_rows: MakeRows, make_samples: MakeSamples
+) -> None:
+    """person-4 tests, and one training image is of that person; person-3 is in training too, and only validates."""
+    rows = make_rows()
+    if column == "sequence":
+        rows = [row | {"sequence": f"video-{row['subject']}"} for row in rows]
+    rows[0][column], rows[1][column] = rows[28][column], rows[21][column]
+    assert [rows[n]["split"] for n in (0, 1, 28, 21)] == ["train", "train", "test", "validation"]
+    kept, _ = validate(make_samples(rows), ValidationParams(), TINY)
+    assert kept.origin["leaks"] == leaks(**{column: 21})
+
+
+def test_what_was_set_aside_leaks_nothing(make_rows: MakeRows, make_samples: MakeSamples) -> None:
+    """The one training image of a person who tests has no label."""
+    rows = make_rows()
+    rows[0] |= {"subject": rows[28]["subject"], "label": None}
+    kept, report = validate(make_samples(rows), ValidationParams(), TINY)
+    assert reasons(report) == {"face-00000": "no label"}
+    assert kept.origin["leaks"] == leaks()
+
+
+def test_of_folds_every_image_with_a_copy_in_another_is_counted(make_rows: MakeRows, make_samples: MakeSamples) -> None:
+    """Three images of one picture, of three people; two people are in a fold."""
+    rows = make_rows()
+    rows[7]["image"], rows[14]["image"] = again(rows[0], ".bmp"), again(rows[0], ".tiff")
+    samples, dataset = in_folds(rows, make_samples)
+    fold = samples.table.set_index("id")["fold"]
+    assert len({fold[name] for name in ("face-00000", "face-00007", "face-00014")}) > 1
+    kept, _ = validate(samples, gate(exact="report"), dataset)
+    assert kept.origin["leaks"] == leaks(exact=3)
+    apart, _ = validate(samples, gate(exact="drop"), dataset)
+    assert apart.origin["leaks"] == leaks()
 
 
 def in_folds(rows: list[dict[str, Any]], make_samples: MakeSamples) -> tuple[Samples, DatasetParams]:

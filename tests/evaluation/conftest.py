@@ -9,12 +9,26 @@ import torch
 
 from ferline.artifact import staging, write_json
 from ferline.emotions import EMOTIONS
-from ferline.evaluation.evaluate import Evaluation, probability_columns
-from ferline.evaluation.metrics import score
+from ferline.evaluation.evaluate import Evaluation
+from ferline.evaluation.predictions import SCORED, probability_columns
+from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
+from ferline.evaluation.slices import slices_of
 from ferline.faces.faceset import TABLE_COLUMNS, FaceSet, ImageWriter
 from ferline.models.registry import create
 from ferline.models.trained import TrainedModel
-from ferline.params import InputParams
+from ferline.params import EvaluationParams, InputParams
+
+QUICK = EvaluationParams(resamples=200)
+HISTORY_OF_TWO = [
+    {
+        "epoch": epoch,
+        "train_loss": 2 / epoch,
+        "train_accuracy": 0.2 * epoch,
+        "validation_loss": 2.1 / epoch,
+        "validation_accuracy": 0.15 * epoch,
+    }
+    for epoch in (1, 2)
+]
 
 
 @pytest.fixture(scope="session")
@@ -68,17 +82,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Traine
             "seed": seed,
             "best_epoch": 2,
         }
-        history = [
-            {
-                "epoch": epoch,
-                "train_loss": 2 / epoch,
-                "train_accuracy": 0.2 * epoch,
-                "validation_loss": 2.1 / epoch,
-                "validation_accuracy": 0.15 * epoch,
-            }
-            for epoch in (1, 2)
-        ]
-        return TrainedModel.write(network, card, history, tmp_path_factory.mktemp("model") / name)
+        return TrainedModel.write(network, card, HISTORY_OF_TWO, tmp_path_factory.mktemp("model") / name)
 
     return make
 
@@ -95,18 +99,26 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
         size_bytes: int = 4000,
         data_digest: str = "d" * 64,
         prefix: str = "face",
+        fold: int | None = None,
+        seed: int | None = None,
     ) -> Evaluation:
-        labels = np.arange(70) % len(EMOTIONS)
-        tables, scores = [], {}
+        labels, tables, logits = np.arange(70) % len(EMOTIONS), [], {}
         for split, right in (("validation", validation), ("test", test)):
             predicted = np.where(np.arange(70) < right, labels, (labels + 1) % len(EMOTIONS))
-            probabilities = np.full((70, len(EMOTIONS)), 0.05, np.float32)
-            probabilities[np.arange(70), predicted] = 0.7
-            scores[split] = score(labels, probabilities)
+            shares = np.full((70, len(EMOTIONS)), 0.05)
+            shares[np.arange(70), predicted] = 0.7
             table = pd.DataFrame({"id": [f"{prefix}-{split}-{number:03}" for number in range(70)], "split": split})
-            table["label"], table["predicted"] = labels, predicted
-            table["confidence"] = probabilities.max(axis=1)
-            tables.append(table.join(pd.DataFrame(probabilities, columns=probability_columns(EMOTIONS))))
+            table["subject"] = [f"person {number // 7}" for number in range(70)]
+            table["label"], table["predicted"], table["confidence"] = labels, predicted, 0.7
+            table["slice_light"] = np.where(np.arange(70) % 2, "day", "night")
+            tables.append(table.join(pd.DataFrame(shares, columns=probability_columns(EMOTIONS))))
+            logits[split] = np.log(shares)
+        predictions = pd.concat(tables, ignore_index=True)
+        of = {split: predictions[predictions["split"] == split] for split in SCORED}
+        scores = {
+            split: scores_of(of[split], EMOTIONS, QUICK) | {"calibration": calibration_of(logits[split], 1.0, labels)}
+            for split in SCORED
+        }
         content = {
             "architecture": name,
             "model_digest": f"digest of {name}",
@@ -115,14 +127,22 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
             "parameters": parameters,
             "size_bytes": size_bytes,
             "best_epoch": 3,
+            "fold": fold,
+            "seed": seed or 0,
+            "member_seed": seed,
+            "temperature": 1.0,
+            "bootstrap": drawn_by(predictions, QUICK),
             "splits": scores,
+            "robustness": None,
+            "slices": slices_of(predictions, EMOTIONS, QUICK),
         }
         target = tmp_path_factory.mktemp("evaluation") / name
         with staging(target) as folder:
             write_json(folder / "evaluation.json", content)
             write_json(folder / "model.json", {"emotions": list(EMOTIONS)})
             write_json(folder / "latency.json", {"median_ms": 1.5})
-            pd.concat(tables, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
+            write_json(folder / "history.json", HISTORY_OF_TWO)
+            predictions.to_parquet(folder / "predictions.parquet", index=False)
         return Evaluation(target)
 
     return make

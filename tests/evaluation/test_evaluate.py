@@ -9,12 +9,26 @@ from PIL import Image
 from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.evaluation import latency
-from ferline.evaluation.evaluate import SHOWN, Evaluation, evaluate, most_confident, probability_columns
+from ferline.evaluation.evaluate import Evaluation, evaluate
 from ferline.evaluation.metrics import score
+from ferline.evaluation.pictures import SHOWN, most_confident
+from ferline.evaluation.predictions import probability_columns
+from ferline.evaluation.scores import scores_of
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
+from ferline.params import EvaluationParams, OcclusionParams, RobustnessParams
 
-PICTURES = ["confusion_test.png", "confusion_validation.png", "curves.png", "right.png", "wrong.png"]
+PICTURES = [
+    "confusion_test.png",
+    "confusion_validation.png",
+    "curves.png",
+    "occlusion.png",
+    "reliability.png",
+    "right.png",
+    "robustness.png",
+    "wrong.png",
+]
+PROBED = EvaluationParams(resamples=200, robustness=RobustnessParams(14, 1), occlusion=OcclusionParams(7, 0.5, 0.25))
 
 COLUMNS = probability_columns(EMOTIONS)
 
@@ -31,12 +45,19 @@ def faces(make_faces) -> FaceSet:
 
 @pytest.fixture(scope="module")
 def evaluation(model: TrainedModel, faces: FaceSet, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    return evaluate(model, faces, tmp_path_factory.mktemp("evaluations") / "one", device="cpu")
+    return evaluate(model, faces, tmp_path_factory.mktemp("evaluations") / "one", "cpu", PROBED)
 
 
 def test_an_evaluation_holds_everything_and_its_manifest_is_right(evaluation, model, faces):
     assert Evaluation(evaluation.folder).verify().digest == evaluation.digest
-    tables = ["evaluation.json", "history.json", "latency.json", "model.json", "predictions.parquet"]
+    tables = [
+        "evaluation.json",
+        "history.json",
+        "latency.json",
+        "model.json",
+        "predictions.parquet",
+        "robustness.parquet",
+    ]
     assert sorted(evaluation.manifest) == sorted([*PICTURES, *tables])
     assert evaluation.pictures() == PICTURES
     content = evaluation.content
@@ -64,11 +85,13 @@ def test_scores_are_those_of_the_models_own_predictions(evaluation, model, faces
 
 def test_the_numbers_can_be_made_again_from_the_predictions(evaluation):
     table = evaluation.predictions
-    assert list(table.columns) == ["id", "split", "label", "predicted", "confidence", *COLUMNS]
+    assert list(table.columns) == ["id", "split", "subject", "label", "predicted", "confidence", *COLUMNS]
     assert not (table["split"] == "train").any()
     assert (table["confidence"] == table[COLUMNS].max(axis=1)).all()
     for split, part in table.groupby("split"):
-        assert score(part["label"].to_numpy(), part[COLUMNS].to_numpy()) == evaluation.scores(str(split))
+        again = scores_of(part, EMOTIONS, PROBED)
+        assert again == {name: value for name, value in evaluation.scores(str(split)).items() if name in again}
+        assert set(evaluation.scores(str(split))) - set(again) == {"calibration"}
 
 
 def test_files_are_strict_json(evaluation):
@@ -80,7 +103,7 @@ def test_files_are_strict_json(evaluation):
 
 
 def test_all_but_the_latency_is_the_same_again(evaluation, model, faces, tmp_path):
-    first, second = evaluation.manifest, evaluate(model, faces, tmp_path / "again", device="cpu").manifest
+    first, second = evaluation.manifest, evaluate(model, faces, tmp_path / "again", "cpu", PROBED).manifest
     assert first.keys() == second.keys()
     assert {name for name in first if first[name] != second[name]} <= {"latency.json"}
 
@@ -89,8 +112,8 @@ def test_labels_set_to_the_predictions_leave_nothing_wrong_to_show(model, faces,
     told = model.predict(faces.images[:]).argmax(axis=1)
     assert len(set(told[faces.rows("test")])) >= 2, "one answer for all would show only one row of the grid"
 
-    right = evaluate(model, make_faces(labels=told), tmp_path / "right", device="cpu")
-    wrong = evaluate(model, make_faces(labels=(told + 1) % 7), tmp_path / "wrong", device="cpu")
+    right = evaluate(model, make_faces(labels=told), tmp_path / "right", "cpu", PROBED)
+    wrong = evaluate(model, make_faces(labels=(told + 1) % 7), tmp_path / "wrong", "cpu", PROBED)
 
     assert right.scores("test")["accuracy"] == 1
     assert wrong.scores("test")["accuracy"] == 0
@@ -132,7 +155,7 @@ def test_a_split_without_faces_is_refused(model, make_faces, tmp_path, missing):
 
 
 def test_a_model_whose_weights_are_no_numbers_is_refused(make_model, faces, tmp_path):
-    with pytest.raises(FerlineError, match="cnn_lstm: 42 of 42 validation faces get probabilities that are no numbers"):
+    with pytest.raises(FerlineError, match="cnn_lstm: 42 of 42 faces get probabilities that are no numbers"):
         evaluate(make_model(broken=True), faces, tmp_path / "evaluation")
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 from ferline.errors import FerlineError
 from ferline.evaluation.evaluate import evaluate
 from ferline.evaluation.leaderboard import Leaderboard, as_text, compare
-from ferline.evaluation.significance import accuracy_interval, mcnemar
+from ferline.evaluation.significance import mcnemar
 from ferline.params import PromotionParams
 
 BY_F1 = PromotionParams(select_by="macro_f1")
@@ -59,10 +59,13 @@ def test_a_row_says_what_its_evaluation_says(make_evaluation):
     assert row["model_digest"] == "digest of model"
     for split, right in (("validation", 40), ("test", 33)):
         scores = evaluation.scores(split)
-        shared = row[split].keys() & scores.keys()
-        assert len(shared) == 7
+        shared = row[split].keys() & scores.keys() - {"intervals"}
+        assert len(shared) == 9
         assert {name: row[split][name] for name in shared} == {name: scores[name] for name in shared}
-        assert row[split]["accuracy_interval"] == list(accuracy_interval(right, 70))
+        assert scores["accuracy"] == pytest.approx(right / 70)
+        for metric, (low, high) in row[split]["intervals"].items():
+            assert [low, high] == scores["intervals"][metric]
+            assert low < scores[metric] < high
         recalls = {emotion: numbers["recall"] for emotion, numbers in scores["per_class"].items()}
         assert row[split]["min_class_recall"] == min(recalls.values()) == recalls[row[split]["min_class"]]
     assert row["p_versus_best"] is None
@@ -71,8 +74,25 @@ def test_a_row_says_what_its_evaluation_says(make_evaluation):
 def test_models_are_tested_against_the_best_face_by_face(make_evaluation):
     board = compare([make_evaluation("best", 60, 50), make_evaluation("other", 45, 40)], BY_F1)
     first, second = np.arange(70) < 50, np.arange(70) < 40
-    assert board.rows[1]["p_versus_best"]["test"] == pytest.approx(mcnemar(first, second))
-    assert board.rows[1]["p_versus_best"]["test"] == pytest.approx(2 / 2**10)
+    assert board.rows[1]["p_versus_best"] == pytest.approx(mcnemar(first, second))
+    assert board.rows[1]["p_versus_best"] == pytest.approx(2 / 2**10)
+
+
+def test_of_more_than_two_models_every_pair_is_tested_and_p_adjusted_for_their_number(make_evaluation):
+    right = {"best": (60, 50), "middle": (45, 46), "last": (30, 40)}
+    board = compare([make_evaluation(name, *counts) for name, counts in right.items()], BY_F1)
+    found = {(pair["first"], pair["second"]): pair for pair in board.content["pairs"]}
+    assert set(found) == {("best", "middle"), ("best", "last"), ("middle", "last")}
+    for (first, second), pair in found.items():
+        difference = right[first][1] - right[second][1]
+        assert (pair["only_first"], pair["only_second"]) == (difference, 0)
+        assert pair["p"] == pytest.approx(2 / 2**difference)
+    # Holm by hand: the smallest p times three, the next times two or the one before, the largest likewise.
+    assert found["best", "last"]["p_adjusted"] == pytest.approx(3 * 2 / 2**10)
+    assert found["middle", "last"]["p_adjusted"] == pytest.approx(2 * 2 / 2**6)
+    assert found["best", "middle"]["p_adjusted"] == pytest.approx(2 / 2**4)
+    by_name = {row["architecture"]: row["p_versus_best"] for row in board.rows}
+    assert by_name == {"best": None, "middle": pytest.approx(2 / 2**4), "last": pytest.approx(3 * 2 / 2**10)}
 
 
 def test_a_leaderboard_can_be_opened_again_and_is_the_same_in_any_order(make_evaluation, tmp_path):

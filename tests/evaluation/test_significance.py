@@ -1,7 +1,11 @@
+import json
+
 import numpy as np
 import pytest
+from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+from statsmodels.stats.multitest import multipletests
 
-from ferline.evaluation.significance import accuracy_interval, mcnemar
+from ferline.evaluation.significance import accuracy_interval, holm, mcnemar, pairs
 
 
 def test_wilson_interval_against_its_closed_form():
@@ -35,3 +39,49 @@ def test_models_that_agree_on_every_face_are_not_told_apart():
 def test_mcnemar_needs_the_same_faces():
     with pytest.raises(ValueError, match="same faces"):
         mcnemar(np.ones(3, bool), np.ones(4, bool))
+
+
+def right_of(seed: int, share: float, faces: int = 300) -> np.ndarray:
+    return np.random.default_rng(seed).random(faces) < share
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.7, 0.6), (0.5, 0.5), (0.9, 0.3), (1.0, 0.98)])
+def test_mcnemar_is_that_of_statsmodels(first, second):
+    one, two = right_of(1, first), right_of(2, second)
+    table = [[np.sum(one & two), np.sum(one & ~two)], [np.sum(~one & two), np.sum(~one & ~two)]]
+    assert mcnemar(one, two) == pytest.approx(reference_mcnemar(table, exact=True).pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 45])
+def test_holm_is_that_of_statsmodels(count):
+    p = np.random.default_rng(count).random(count) ** 3
+    p[: count // 3] = p[-1]  # ties
+    assert holm(list(p)) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_pairs_are_all_twos_in_order_with_counts_and_adjusted_ps():
+    answers = {"a": right_of(1, 0.7), "b": right_of(2, 0.6), "c": right_of(3, 0.5)}
+    found = pairs(answers)
+    assert [(pair["first"], pair["second"]) for pair in found] == [("a", "b"), ("a", "c"), ("b", "c")]
+    for pair in found:
+        first, second = answers[pair["first"]], answers[pair["second"]]
+        assert pair["only_first"] - pair["only_second"] == first.sum() - second.sum()
+        assert pair["only_first"] + pair["only_second"] == (first != second).sum()
+        assert pair["p"] == mcnemar(first, second)
+    assert [pair["p_adjusted"] for pair in found] == holm([pair["p"] for pair in found])
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_one_model_makes_no_pairs():
+    assert pairs({"a": right_of(1, 0.7)}) == []
+
+
+def test_pairs_need_the_same_faces():
+    with pytest.raises(ValueError, match="same faces"):
+        pairs({"a": np.ones(3, bool), "b": np.ones(4, bool)})

@@ -9,7 +9,7 @@ import torch
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.models.network import Network
 from ferline.models.registry import build, create, names
-from ferline.models.trained import TrainedModel, probabilities
+from ferline.models.trained import TrainedModel, logits
 from ferline.params import InputParams
 
 INPUT = InputParams(48, 1)
@@ -40,7 +40,7 @@ def test_a_saved_model_keeps_its_emotions(model: str, emotions: tuple[str, ...],
     again = TrainedModel(tmp_path / "model")
     assert (again.emotions, again.network().emotions) == (emotions, emotions)
     assert again.predict(images).shape == (3, len(emotions))
-    assert np.array_equal(again.predict(images), probabilities(network, images))
+    assert np.array_equal(again.logits(images), logits(network, images))
 
 
 def test_an_svm_of_eight_classes_is_fitted_and_comes_back(card, history, tmp_path) -> None:
@@ -49,7 +49,7 @@ def test_an_svm_of_eight_classes_is_fitted_and_comes_back(card, history, tmp_pat
     network.fit_head(features, np.arange(64) % 8, 0)
     images = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1), dtype=np.uint8)
     trained = TrainedModel.write(network, card, history, tmp_path / "model")
-    assert np.array_equal(trained.predict(images), probabilities(network, images))
+    assert np.array_equal(trained.logits(images), logits(network, images))
     assert trained.predict(images).shape == (5, 8)
 
 

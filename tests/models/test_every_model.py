@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from ferline.models.network import to_input
 from ferline.models.registry import create, names
-from ferline.models.trained import TrainedModel, probabilities
+from ferline.models.trained import TrainedModel, logits
 
 PAPERS = ["cnn_lstm", "cnn_lstm_svm", "resnet50_gru", "resnet50_resnet34", "resnet50_transfer"]
 every_model = pytest.mark.parametrize("model", PAPERS)
@@ -22,9 +22,9 @@ def test_the_registered_models_are_the_five_papers():
 def test_a_batch_goes_forward_and_every_weight_gets_a_gradient(model, fresh, faces):
     network = fresh(model).train()
     images, labels = faces(6)
-    logits = network(to_input(torch.from_numpy(images), *network.normalisation))
-    assert logits.shape == (6, 7)
-    functional.cross_entropy(logits, torch.from_numpy(labels)).backward()
+    told = network(to_input(torch.from_numpy(images), *network.normalisation))
+    assert told.shape == (6, 7)
+    functional.cross_entropy(told, torch.from_numpy(labels)).backward()
     without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
     assert without == []
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
@@ -34,7 +34,7 @@ def test_a_batch_goes_forward_and_every_weight_gets_a_gradient(model, fresh, fac
 @pytest.mark.parametrize(("side", "channels"), [(24, 1), (224, 3)])
 def test_other_sizes_than_48_work(model, side, channels, fresh, faces):
     network = fresh(model, side, channels)
-    assert probabilities(network, faces(1, side, channels)[0]).shape == (1, 7)
+    assert logits(network, faces(1, side, channels)[0]).shape == (1, 7)
 
 
 @every_model
@@ -50,14 +50,14 @@ def test_the_head_classifies_the_features(model, fresh, faces):
 @every_model
 def test_a_saved_network_predicts_the_same_bits(model, fresh, faces, card, history, tmp_path):
     network, (images, _) = fresh(model), faces(5)
-    before = probabilities(network, images)
+    before = logits(network, images)
     trained = TrainedModel.write(network, card, history, tmp_path / "model")
-    assert np.array_equal(TrainedModel(tmp_path / "model").predict(images), before)
-    assert before.dtype == np.float32
-    assert np.allclose(before.sum(axis=1), 1)
-    state, loaded = network.state_dict(), trained.network().state_dict()
-    assert state.keys() == loaded.keys()
-    assert all(torch.equal(state[name], loaded[name]) for name in state)
+    loaded = TrainedModel(tmp_path / "model")
+    assert np.array_equal(loaded.logits(images), before)
+    assert np.allclose(loaded.predict(images), torch.from_numpy(before).softmax(dim=1))
+    state, kept = network.state_dict(), trained.network().state_dict()
+    assert state.keys() == kept.keys()
+    assert all(torch.equal(state[name], kept[name]) for name in state)
 
 
 @every_model

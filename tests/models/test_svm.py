@@ -100,7 +100,7 @@ def test_a_network_with_its_svm_answers_the_same_after_it_was_saved(kernel, fres
     assert np.array_equal(loaded.predict(unseen), fitted.predict(unseen))
     with torch.inference_mode():
         logits = network(torch.from_numpy(unseen).permute(0, 3, 1, 2) / 255)
-    assert np.array_equal(loaded.predict(unseen), logits.softmax(dim=1).float().numpy())
+    assert np.allclose(loaded.predict(unseen), logits.double().softmax(dim=1).numpy(), rtol=0, atol=1e-12)
     assert not np.allclose(loaded.predict(unseen), unfitted.predict(unseen))
 
 

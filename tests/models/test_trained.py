@@ -14,7 +14,7 @@ from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.models.network import IMAGENET_NORMALISATION, to_input
 from ferline.models.registry import build
-from ferline.models.trained import TrainedModel, fingerprints, probabilities
+from ferline.models.trained import TrainedModel, fingerprints, logits
 from ferline.params import InputParams
 
 
@@ -64,7 +64,7 @@ def test_a_network_from_imagenet_comes_back_without_the_published_file(card, his
     loaded = trained.network()
     assert loaded.normalisation == IMAGENET_NORMALISATION
     assert loaded.weights == "imagenet"
-    assert np.array_equal(trained.predict(images), probabilities(network, images))
+    assert np.array_equal(trained.logits(images), logits(network, images))
     with torch.inference_mode():
         by_hand = network(to_input(torch.from_numpy(images), *IMAGENET_NORMALISATION)).softmax(dim=1)
     np.testing.assert_allclose(trained.predict(images), by_hand.numpy(), rtol=1e-5)
@@ -77,7 +77,21 @@ def test_shared_and_non_contiguous_tensors_are_saved(fresh, card, history, faces
     network.lstm.bias_hh_l0 = network.lstm.bias_ih_l0
     trained = TrainedModel.write(network, card, history, tmp_path / "model")
     images, _ = faces(3)
-    assert np.array_equal(trained.predict(images), probabilities(network, images))
+    assert np.array_equal(trained.logits(images), logits(network, images))
+
+
+def test_the_cards_temperature_calibrates_and_changes_no_answer(fresh, card, history, faces, tmp_path):
+    network, (images, _) = fresh("cnn_lstm"), faces(9)
+    with torch.no_grad():
+        network.head[-1].weight.mul_(30)  # a network that is sure of itself
+    plain = TrainedModel.write(network, card, history, tmp_path / "plain")
+    cooled = TrainedModel.write(network, card | {"temperature": 3.0}, history, tmp_path / "cooled")
+    assert (plain.temperature, cooled.temperature) == (1.0, 3.0)
+    assert np.array_equal(plain.logits(images), cooled.logits(images))
+    expected = torch.from_numpy(plain.logits(images) / 3).softmax(dim=1)
+    np.testing.assert_allclose(cooled.predict(images), expected, rtol=0, atol=1e-12)
+    assert (cooled.predict(images).argmax(1) == plain.predict(images).argmax(1)).all()
+    assert (cooled.predict(images).max(1) < plain.predict(images).max(1)).all()
 
 
 def test_prediction_is_the_same_from_a_read_only_map_and_in_one_batch_or_none(trained, faces, tmp_path):

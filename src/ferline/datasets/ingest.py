@@ -1,5 +1,6 @@
 """From a raw set under data/raw/ to Samples: its bytes verified, its labels decided, its images split."""
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,18 @@ def ingest(root: Path, params: DatasetParams, target: Path | None = None) -> Sam
     """The Samples of the raw set that `params` names, under the project's folder `root`."""
     raw = _verified(require_set(root, params))
     table, told = _split(raw, params)
-    origin = {"dataset": asdict(params), "raw_digest": raw.digest, "cropped": raw.card.get("cropped", False)}
+    origin = {
+        "dataset": asdict(params),
+        "raw_digest": raw.digest,
+        "cropped": raw.card.get("cropped", False),
+        "shareable": raw.card.get("shareable", _drawn(table)),
+    }
     return Samples.write(table, raw.folder, target, origin | told)
+
+
+def _drawn(table: pd.DataFrame) -> bool:
+    """Faces of nobody may be shown; of any other set its card must say so."""
+    return bool(table["source"].astype("str").str.startswith("synthetic:").all())
 
 
 def require_splittable(root: Path, params: DatasetParams) -> None:
@@ -33,6 +44,12 @@ def require_splittable(root: Path, params: DatasetParams) -> None:
         raise FerlineError(
             f"dataset.emotions: {params.name} has no image of {', '.join(absent)}. It has [{', '.join(there)}]"
         )
+
+
+def attributes_of(root: Path, params: DatasetParams) -> set[str]:
+    """The columns of the set's own, by which its faces can be told apart."""
+    said = require_set(root, params).table["attributes"].dropna().unique()
+    return {key for text in said for key in json.loads(text)}
 
 
 def _split(raw: RawSet, params: DatasetParams) -> tuple[pd.DataFrame, dict[str, Any]]:

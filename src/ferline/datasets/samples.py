@@ -89,9 +89,9 @@ class Samples(Artifact):
                 link_or_copy(shards / shard, folder / "shards" / shard)
         return cls(target or folder)
 
-    def keep(self, mask: pd.Series, target: Path | None = None) -> "Samples":
-        """The same shards with only these rows in the index."""
-        return Samples.write(self.table[mask], self.folder / "shards", target, self.origin)
+    def keep(self, mask: pd.Series, target: Path | None = None, **origin: Any) -> "Samples":
+        """The same shards with only these rows in the index; `origin` is added to what is known of the set."""
+        return Samples.write(self.table[mask], self.folder / "shards", target, self.origin | origin)
 
     def summary(self) -> dict[str, Any]:
         table = self.table

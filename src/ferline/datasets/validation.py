@@ -1,10 +1,10 @@
 """The gate before training: a set is held against what is expected of it, bad rows are set aside, the rest goes on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from ferline.artifact import link_or_copy, staging
 from ferline.datasets import expectations, inspection
 from ferline.datasets.audit.audit import audit
 from ferline.datasets.audit.picture import Pictures
@@ -98,16 +98,29 @@ def _reason(finding: Finding, value: object) -> str:
 
 
 def _kept(review: Review, target: Path | None) -> Samples:
-    if review.aside:
-        stays = pd.Series(True, index=review.samples.table.index)
-        stays[review.aside] = False
-        return review.samples.keep(stays, target)
-    if target is None:
-        return review.samples
-    with staging(target) as folder:
-        for name in review.samples.manifest:
-            link_or_copy(review.samples.folder / name, folder / name)
-    return Samples(target)
+    """What goes on, and in its origin what leaks in it all the same."""
+    stays = pd.Series(True, index=review.samples.table.index)
+    stays[review.aside] = False
+    found = {"leaks": _leaks(review.leakage, review.copies)} if review.leakage else {}
+    return review.samples.keep(stays, target, **found)
+
+
+def _leaks(audited: Leakage, dropped: Mapping[int, str]) -> dict[str, int]:
+    """Of what goes on, the test images (with folds every image tests) of which something is on another side too.
+
+    `exact`: the same picture, pixel for pixel; `subject`: the same person; `sequence`: the same video.
+    """
+    table = audited.table.drop(index=list(dropped))
+    tested = table.index if "fold" in table else table.index[table["split"] == "test"]
+    groups = audited.findings.of_kind("exact")
+    left = [[member for member in group.members if member.row in table.index] for group in groups]
+    copies = {member.row for group in left if len({each.split for each in group}) > 1 for member in group}
+    return {
+        "exact": int(tested.isin(list(copies)).sum()),
+        **{
+            column: int(inspection.elsewhere(table, column)[tested].notna().sum()) for column in ("subject", "sequence")
+        },
+    }
 
 
 def _message(review: Review, page: Path | None) -> str:

@@ -1,7 +1,6 @@
 """Evaluation: every number and picture of one model on the validation and test faces."""
 
-from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,13 @@ import torch
 
 from ferline.artifact import Artifact, link_or_copy, staging, write_json
 from ferline.errors import FerlineError
-from ferline.evaluation import figures, latency
-from ferline.evaluation.metrics import score
+from ferline.evaluation import figures, figures_probing, latency, occlusion, pictures, probed, robustness, slices
+from ferline.evaluation import predictions as predicting
+from ferline.evaluation.predictions import SCORED
+from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
 from ferline.faces.faceset import FaceSet
-from ferline.models.trained import CARD, HISTORY, WEIGHTS, TrainedModel
-
-SCORED = ("validation", "test")
-CHUNK = 512  # faces read from the memory map at a time: 77 MB at 224 x 224 RGB, where a whole split may be gigabytes
-BATCH = 64
-SHOWN = 35  # faces in a grid: five of each emotion
+from ferline.models.trained import BATCH, CARD, HISTORY, WEIGHTS, TrainedModel
+from ferline.params import EvaluationParams
 
 
 class Evaluation(Artifact):
@@ -34,8 +31,14 @@ class Evaluation(Artifact):
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """A row a face: id, split, label and predicted (indices in `emotions`), confidence, p_EMOTION ..."""
+        """A row a face, as ferline.evaluation.predictions makes it; label and predicted are indices in `emotions`."""
         return pd.read_parquet(self.folder / "predictions.parquet")
+
+    @cached_property
+    def corrupted(self) -> pd.DataFrame | None:
+        """A row a probed face, with its answers to every corruption; None where robustness was not measured."""
+        path = self.folder / robustness.FILE
+        return pd.read_parquet(path) if path.exists() else None
 
     @property
     def architecture(self) -> str:
@@ -48,8 +51,19 @@ class Evaluation(Artifact):
     @property
     def fold(self) -> int | None:
         """Which fold it tested; None for a set without folds, and for all of them together."""
-        found = self.content.get("fold")
+        found = self.content["fold"]
         return None if found is None else int(found)
+
+    @property
+    def seed(self) -> int | None:
+        """With which of several seeds it was trained; None where there is one, and for all of them together."""
+        found = self.content["member_seed"]
+        return None if found is None else int(found)
+
+    @property
+    def members(self) -> int:
+        """Of how many folds or seeds it is the mean; 1 for a single model."""
+        return len(self.content.get("folds") or self.content.get("seeds") or [None])
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -95,26 +109,44 @@ class Evaluation(Artifact):
         return {"architecture": self.architecture, **flat, **costs, "latency_ms": self.latency_ms}
 
 
-def evaluate(model: TrainedModel, faces: FaceSet, target: Path | None = None, device: str = "auto") -> Evaluation:
+def evaluate(
+    model: TrainedModel,
+    faces: FaceSet,
+    target: Path | None = None,
+    device: str = "auto",
+    params: EvaluationParams | None = None,
+) -> Evaluation:
     """Score the model on the faces of both splits; which model is best is decided elsewhere, on validation alone.
 
     `device` is where the faces are scored; "auto" is the GPU where there is one. The latency is always a CPU's.
     """
+    params = params or EvaluationParams()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     _check_input(model, faces)
     _check_emotions(model, faces)
     rows = {split: _rows(faces, split) for split in SCORED}
-    parts = [_predict(model, faces, split, rows[split], device) for split in SCORED]
-    predictions = pd.concat(parts, ignore_index=True)
-    scores = {split: score_of(predictions, split, faces.emotions) for split in SCORED}
+    told = {split: predicting.logits(model, faces, rows[split], device) for split in SCORED}
+    predictions = predicting.table_of(model, faces, told, slices.columns(faces, params.slices))
+    found = _robustness(model, faces, rows["test"], params, device)
+    content = {
+        **_content(model, faces, device),
+        "bootstrap": drawn_by(predictions, params),
+        "splits": {split: _scored(model, faces, split, told[split], predictions, params) for split in SCORED},
+        "robustness": robustness.summary(found, params.resamples, params.seed),
+        "slices": slices.slices_of(predictions, faces.emotions, params),
+    }
     with staging(target) as folder:
-        write_json(folder / "evaluation.json", _content(model, faces, scores, device))
+        write_json(folder / "evaluation.json", content)
         for name in (CARD, HISTORY):
             link_or_copy(model.folder / name, folder / name)
         write_json(folder / "latency.json", latency.measure(model, faces.images[rows["test"][0]]))
         predictions.to_parquet(folder / "predictions.parquet", index=False)
-        _draw(folder, model, faces, scores, predictions, rows["test"])
+        if found is not None:
+            found.to_parquet(folder / robustness.FILE, index=False)
+        pictures.draw(folder, content, model.history, faces.emotions)
+        pictures.draw_examples(folder, content["architecture"], predictions, faces)
+        _draw_occlusion(folder, model, faces, rows["test"], params, device)
     return Evaluation(target or folder)
 
 
@@ -154,37 +186,48 @@ def _rows(faces: FaceSet, split: str) -> np.ndarray:
     return rows
 
 
-def _predict(model: TrainedModel, faces: FaceSet, split: str, rows: np.ndarray, device: str) -> pd.DataFrame:
-    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-    probabilities = np.concatenate([model.predict(faces.images[chunk], BATCH, device) for chunk in chunks])
-    broken = int((~np.isfinite(probabilities).all(axis=1)).sum())
-    if broken:
-        raise FerlineError(
-            f"{name_of(model)}: {broken} of {len(rows)} {split} faces get probabilities that are no numbers. "
-            f"Train it again with a lower learning_rate or with clip_norm"
-        )
-    table = pd.DataFrame(
-        {
-            "id": faces.table["id"].to_numpy()[rows],
-            "split": split,
-            "label": faces.labels[rows],
-            "predicted": probabilities.argmax(axis=1),
-            "confidence": probabilities.max(axis=1),
-        }
-    )
-    return table.join(pd.DataFrame(probabilities, columns=probability_columns(faces.emotions)))
-
-
-def score_of(predictions: pd.DataFrame, split: str, emotions: Sequence[str]) -> dict[str, Any]:
+def _scored(
+    model: TrainedModel,
+    faces: FaceSet,
+    split: str,
+    logits: np.ndarray,
+    predictions: pd.DataFrame,
+    params: EvaluationParams,
+) -> dict[str, Any]:
     of_split = predictions[predictions["split"] == split]
-    return score(of_split["label"].to_numpy(), of_split[probability_columns(emotions)].to_numpy(), emotions)
+    calibration = calibration_of(logits, model.temperature, of_split["label"].to_numpy())
+    return scores_of(of_split, faces.emotions, params) | {"calibration": calibration}
 
 
-def probability_columns(emotions: Sequence[str]) -> list[str]:
-    return [f"p_{emotion}" for emotion in emotions]
+def _robustness(
+    model: TrainedModel, faces: FaceSet, rows: np.ndarray, params: EvaluationParams, device: str
+) -> pd.DataFrame | None:
+    predict, table = partial(model.predict, batch_size=BATCH, device=device), faces.table.iloc[rows]
+    return robustness.probe(
+        predict, faces.images, rows, faces.labels[rows], table["id"], table["subject"], params.robustness, params.seed
+    )
 
 
-def _content(model: TrainedModel, faces: FaceSet, scores: dict[str, Any], device: str) -> dict[str, Any]:
+def _draw_occlusion(
+    folder: Path, model: TrainedModel, faces: FaceSet, rows: np.ndarray, params: EvaluationParams, device: str
+) -> None:
+    """Of the test faces in turn of their emotions; the heat stands alone where faces may not be shown."""
+    if not params.occlusion.faces:
+        return
+    labels, ids = faces.labels[rows], faces.table["id"].iloc[rows]
+    chosen = probed.in_turn(labels, probed.keys(ids, params.seed), params.occlusion.faces)
+    images, labels = faces.images[rows[chosen]], labels[chosen]
+    window, stride = occlusion.in_pixels(params.occlusion, faces.side)
+    maps = occlusion.maps_on_device(model.loaded(device), model.temperature, images, labels, window, stride, BATCH)
+    heat = occlusion.heat(maps, faces.side, window, stride)
+    title = f"{name_of(model)}: what a black square of {window} pixels takes from the true emotion's probability"
+    shown = faces.origin.get("shareable") is True
+    figures.save(
+        figures_probing.occlusion(heat, images, labels, faces.emotions, title, shown), folder / "occlusion.png"
+    )
+
+
+def _content(model: TrainedModel, faces: FaceSet, device: str) -> dict[str, Any]:
     card = model.card
     return {
         "architecture": name_of(model),
@@ -194,52 +237,11 @@ def _content(model: TrainedModel, faces: FaceSet, scores: dict[str, Any], device
         "faces_digest": faces.digest,
         "protocol": card.get("dataset", {}).get("protocol"),
         "fold": card.get("fold"),
+        "seed": card["seed"],
+        "member_seed": card.get("member_seed"),
+        "temperature": model.temperature,
         "device": device,  # a GPU's probabilities differ from a CPU's in the last digits
         "parameters": card["parameters"],
         "size_bytes": (model.folder / WEIGHTS).stat().st_size,
         "best_epoch": card["best_epoch"],
-        "splits": scores,
     }
-
-
-def _draw(
-    folder: Path,
-    model: TrainedModel,
-    faces: FaceSet,
-    scores: dict[str, Any],
-    predictions: pd.DataFrame,
-    test_rows: np.ndarray,
-) -> None:
-    name = name_of(model)
-    for split in SCORED:
-        numbers = scores[split]
-        title = f"{name} on {split}: {numbers['faces']:,} faces, accuracy {numbers['accuracy']:.1%}, "
-        figure = figures.confusion(numbers["confusion"], faces.emotions, f"{title}macro-F1 {numbers['macro_f1']:.3f}")
-        figures.save(figure, folder / f"confusion_{split}.png")
-    best = model.card["best_epoch"]
-    title = f"{name}: weights of epoch {best} of {len(model.history)} kept"
-    figures.save(figures.curves(model.history, title, best), folder / "curves.png")
-    test = predictions[predictions["split"] == "test"].reset_index(drop=True)
-    for kind in ("right", "wrong"):
-        figures.save(_grid(kind, name, test, faces, test_rows), folder / f"{kind}.png")
-
-
-def _grid(kind: str, name: str, test: pd.DataFrame, faces: FaceSet, test_rows: np.ndarray) -> figures.Figure:
-    of_kind = test[(test["label"] == test["predicted"]) == (kind == "right")]
-    shown = most_confident(of_kind)
-    images = [np.asarray(faces.images[test_rows[place]]) for place in shown.index]
-    told = zip(shown["label"], shown["predicted"], shown["confidence"], strict=True)
-    captions = [
-        f"{faces.emotions[true]} → {faces.emotions[guess]}\nconfidence {sure:.0%}" for true, guess, sure in told
-    ]
-    title = f"{name} on test: {len(of_kind):,} of {len(test):,} faces {kind}"
-    if len(shown) < len(of_kind):
-        title += f"; the {len(shown)} most confident, emotions in turn"
-    return figures.grid(images, captions, title)
-
-
-def most_confident(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Each true emotion's surest first, then each one's second ...: the frequent ones do not fill the grid."""
-    order = predictions.sort_values(["confidence", "id"], ascending=[False, True], kind="stable")
-    order = order.assign(turn=order.groupby("label").cumcount())
-    return order.sort_values(["turn", "label"], kind="stable").head(SHOWN)

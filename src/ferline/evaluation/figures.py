@@ -31,7 +31,7 @@ def save(figure: Figure, path: Path | BinaryIO) -> None:
 def confusion(matrix: Sequence[Sequence[int]], emotions: Sequence[str], title: str) -> Figure:
     """Counts on the left; on the right each row as shares of its true emotion."""
     counts = np.asarray(matrix, dtype=np.int64)
-    figure = _figure(12.4, 6.1, title)
+    figure = new_figure(12.4, 6.1, title)
     left, right = figure.subplots(1, 2)
     _matrix(left, counts / max(counts.max(), 1), [[f"{count:,}" for count in row] for row in counts], size=10)
     shares = _row_shares(counts)
@@ -47,12 +47,12 @@ def confusion(matrix: Sequence[Sequence[int]], emotions: Sequence[str], title: s
 
 def curves(history: Sequence[Mapping[str, Any]], title: str, best_epoch: int | None = None) -> Figure:
     """Loss and accuracy by epoch, training and validation, with the epoch whose weights were kept."""
-    figure = _figure(11, 4.4, title)
+    figure = new_figure(11, 4.4, title)
     panels = figure.subplots(1, 2)
     for axes, (measure, name) in zip(panels, (("loss", "Loss"), ("accuracy", "Accuracy")), strict=True):
         for split, colour in (("train", PALE), ("validation", DEEP)):
             _curve(axes, history, f"{split}_{measure}", split, colour)
-        _plain(axes)
+        plain(axes)
         axes.set_xlabel("Epoch", fontsize=11, color=INK)
         axes.set_title(name, fontsize=11, color=MUTED, pad=8)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
@@ -63,7 +63,7 @@ def curves(history: Sequence[Mapping[str, Any]], title: str, best_epoch: int | N
     panels[0].set_ylim(bottom=0)
     panels[1].set_ylim(0, 1)
     panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _legend(figure, panels[0])
+    legend(figure, panels[0])
     return figure
 
 
@@ -71,7 +71,7 @@ def grid(images: Sequence[np.ndarray], captions: Sequence[str], title: str) -> F
     """Faces, uint8[H,W,1 or 3], each over its caption of two lines; with none of them the picture says so."""
     lines = math.ceil(len(images) / GRID_COLUMNS)
     width, height = GRID_COLUMNS * CELL[0] + 0.2, max(lines * CELL[1], 0.8) + TITLE
-    figure, page = _page(width, height, title)
+    figure, page = new_page(width, height, title)
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         line, column = divmod(place, GRID_COLUMNS)
         left, top = 0.1 + column * CELL[0] + (CELL[0] - FACE) / 2, TITLE + line * CELL[1]
@@ -85,26 +85,27 @@ def grid(images: Sequence[np.ndarray], captions: Sequence[str], title: str) -> F
 
 
 def comparison(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
-    """A line a model, best on top: macro-F1 and accuracy on both splits, with the 95% interval of each accuracy."""
-    figure = _figure(11, 1.9 + 0.5 * len(rows), title)
+    """A line a model, best on top: macro-F1 and accuracy on both splits, with their 95% intervals."""
+    figure = new_figure(11, 1.9 + 0.5 * len(rows), title)
     panels = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(rows))
     for axes, (metric, name) in zip(
-        panels, (("macro_f1", "Macro-F1"), ("accuracy", "Accuracy, 95% interval")), strict=True
+        panels, (("macro_f1", "Macro-F1, 95% interval"), ("accuracy", "Accuracy, 95% interval")), strict=True
     ):
         for split, colour, shift in (("validation", DEEP, -0.14), ("test", ACCENT, 0.14)):
             values = [row[split][metric] for row in rows]
             axes.scatter(values, places + shift, s=34, color=colour, label=split, zorder=3, clip_on=False)
-        _plain(axes)
+        plain(axes)
         axes.set_title(name, fontsize=11, color=MUTED, pad=8)
     for split, colour, shift in (("validation", DEEP, -0.14), ("test", ACCENT, 0.14)):
-        low, high = np.array([row[split]["accuracy_interval"] for row in rows]).T
-        panels[1].hlines(places + shift, low, high, color=colour, linewidth=1.6, zorder=2)
+        for axes, metric in zip(panels, ("macro_f1", "accuracy"), strict=True):
+            low, high = np.array([row[split]["intervals"][metric] for row in rows]).T
+            axes.hlines(places + shift, low, high, color=colour, linewidth=1.6, zorder=2)
     for axes in panels:
         _widen(axes)
     panels[0].set_yticks(places, [row["architecture"] for row in rows])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
-    _legend(figure, panels[0])
+    legend(figure, panels[0])
     return figure
 
 
@@ -112,7 +113,7 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], emotions: Sequen
     """The row-normalised confusion matrix of every model, in % of the true emotion, side by side."""
     columns = 2 if len(matrices) == 4 else min(3, len(matrices))
     rows = math.ceil(len(matrices) / columns)
-    figure = _figure(max(4.2 * columns, 7), 4.25 * rows + 0.5, title)
+    figure = new_figure(max(4.2 * columns, 7), 4.25 * rows + 0.5, title)
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.ravel()[len(matrices) :]:
         axes.axis("off")
@@ -124,7 +125,7 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], emotions: Sequen
     return figure
 
 
-def _figure(width: float, height: float, title: str) -> Figure:
+def new_figure(width: float, height: float, title: str) -> Figure:
     inches = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
     figure = Figure(figsize=(width, height), facecolor=PAPER, layout=inches)
     FigureCanvasAgg(figure)
@@ -132,7 +133,7 @@ def _figure(width: float, height: float, title: str) -> Figure:
     return figure
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=10, labelcolor=INK)
 
@@ -143,7 +144,7 @@ def _widen(axes: Axes) -> None:
     axes.set_xlim(max(0, math.floor(10 * low - 0.1) / 10), min(1, math.ceil(10 * high + 0.1) / 10))
 
 
-def _page(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+def new_page(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     """One frameless axes in inches from the top left; an axes for each of 35 faces would take three times as long."""
     figure = Figure(figsize=(width, height), facecolor=PAPER)
     FigureCanvasAgg(figure)
@@ -153,7 +154,7 @@ def _page(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     return figure, page
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
     """A light grid, no box."""
     axes.set_axisbelow(True)
     axes.grid(color=RULE, linewidth=0.7)

@@ -11,9 +11,10 @@ import pandas as pd
 from ferline.artifact import Artifact, staging, write_json
 from ferline.errors import FerlineError
 from ferline.evaluation import figures
-from ferline.evaluation.evaluate import SCORED, Evaluation
+from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.metrics import weakest_class
-from ferline.evaluation.significance import accuracy_interval, mcnemar
+from ferline.evaluation.predictions import SCORED
+from ferline.evaluation.significance import pairs
 from ferline.evaluation.tables import METRIC_NAMES, as_markdown, as_text
 from ferline.params import PromotionParams
 
@@ -25,7 +26,10 @@ COMPARED = (
     "macro_f1",
     "macro_specificity",
     "macro_roc_auc",
+    "ece",
+    "brier",
 )
+WITH_INTERVAL = ("accuracy", "macro_f1", "balanced_accuracy")
 TIE_RULE = "fewer parameters, then fewer bytes, then the name in alphabetical order"
 
 
@@ -66,8 +70,9 @@ def compare(evaluations: Sequence[Evaluation], promotion: PromotionParams, targe
     rows.sort(key=lambda row: _rank(row, promotion.select_by, promotion.select_on))
     by_name = {evaluation.architecture: evaluation for evaluation in evaluations}
     ranked = [by_name[row["architecture"]] for row in rows]
-    for row, evaluation in zip(rows, ranked, strict=True):
-        row["p_versus_best"] = None if evaluation is ranked[0] else _p_values(ranked[0], evaluation)
+    apart = pairs({evaluation.architecture: _right(evaluation) for evaluation in ranked})
+    for row in rows:
+        row["p_versus_best"] = _p_versus(rows[0]["architecture"], row["architecture"], apart)
     content = {
         "select_by": promotion.select_by,
         "select_on": promotion.select_on,
@@ -75,6 +80,7 @@ def compare(evaluations: Sequence[Evaluation], promotion: PromotionParams, targe
         "data_digest": rows[0]["data_digest"],
         "faces": {split: ranked[0].scores(split)["faces"] for split in SCORED},
         "rows": rows,
+        "pairs": apart,
     }
     with staging(target) as folder:
         write_json(folder / "leaderboard.json", content)
@@ -120,11 +126,14 @@ def _row(evaluation: Evaluation) -> dict[str, Any]:
         "data_digest": content["data_digest"],
         "protocol": content["protocol"],
         "folds": len(content.get("folds", [])),
+        "seeds": len(content.get("seeds", [])),
+        "seed": content["seed"],
         "parameters": content["parameters"],
         "size_bytes": content["size_bytes"],
         "size_mb": content["size_bytes"] / 1e6,
         "latency_ms": evaluation.latency_ms,
         "best_epoch": content["best_epoch"],
+        "robustness_drop": content["robustness"]["drop"] if content["robustness"] else None,
         **{split: _figures_of(evaluation.scores(split)) for split in SCORED},
     }
 
@@ -132,10 +141,9 @@ def _row(evaluation: Evaluation) -> dict[str, Any]:
 def _figures_of(scores: dict[str, Any]) -> dict[str, Any]:
     """One split of one row."""
     weakest, recall = weakest_class(scores)
-    right = sum(scores["confusion"][index][index] for index in range(len(scores["confusion"])))
     return {
         **{name: scores[name] for name in COMPARED},
-        "accuracy_interval": list(accuracy_interval(right, scores["faces"])),
+        "intervals": {name: scores["intervals"][name] for name in WITH_INTERVAL},
         "min_class_recall": recall,
         "min_class": weakest,
         **({"sd": {name: scores["sd"].get(name) for name in COMPARED}} if "sd" in scores else {}),
@@ -147,14 +155,16 @@ def _rank(row: dict[str, Any], select_by: str, select_on: str) -> tuple[float, i
     return -round(row[select_on][select_by], 12), row["parameters"], row["size_bytes"], row["architecture"]
 
 
-def _p_values(best: Evaluation, other: Evaluation) -> dict[str, float]:
-    return {split: mcnemar(_right(best, split), _right(other, split)) for split in SCORED}
+def _p_versus(best: str, other: str, apart: Sequence[dict[str, Any]]) -> float | None:
+    """Of the test against the first row, adjusted for all pairs; None of the first row itself."""
+    found = (pair["p_adjusted"] for pair in apart if {pair["first"], pair["second"]} == {best, other})
+    return next(found, None)
 
 
-def _right(evaluation: Evaluation, split: str) -> np.ndarray:
-    """Whether each face of the split was told right, in order of id."""
-    of_split = evaluation.predictions[evaluation.predictions["split"] == split].sort_values("id")
-    return (of_split["label"] == of_split["predicted"]).to_numpy()
+def _right(evaluation: Evaluation) -> np.ndarray:
+    """Whether each test face was told right, in order of id."""
+    test = evaluation.predictions[evaluation.predictions["split"] == "test"].sort_values("id")
+    return (test["label"] == test["predicted"]).to_numpy()
 
 
 def _draw(folder: Path, content: dict[str, Any], ranked: Sequence[Evaluation]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, roc_auc_score
 
 from ferline.emotions import EMOTIONS
+from ferline.evaluation.calibration import brier, ece
 
 SUM_TOLERANCE = 1e-3  # float32 rows sum to 1 within 1e-6, half-precision ones within 1e-3
 
@@ -38,6 +39,8 @@ def score(labels: np.ndarray, probabilities: np.ndarray, emotions: Sequence[str]
         "macro_roc_auc": _macro(classes, "roc_auc"),
         **{f"weighted_{name}": _weighted(classes, name) for name in ("precision", "recall", "f1")},
         "log_loss": float(log_loss(labels, probabilities, labels=range(len(emotions)))),
+        "ece": ece(labels, probabilities),
+        "brier": brier(labels, probabilities),
         "per_class": dict(zip(emotions, classes, strict=True)),
         "absent": [emotion for emotion, count in zip(emotions, support, strict=True) if count == 0],
         "confusion": confusion.tolist(),

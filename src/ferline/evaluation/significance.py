@@ -1,4 +1,8 @@
-"""How far a difference can be trusted: an interval for one accuracy, a paired test for two models on the same faces."""
+"""How far a difference can be trusted: an interval for one accuracy, paired tests of models on the same faces."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -14,9 +18,37 @@ def accuracy_interval(right: int, faces: int) -> tuple[float, float]:
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> float:
     """The exact two-sided p of McNemar's test, which counts only faces that one gets right and the other wrong."""
-    if first_right.shape != second_right.shape:
-        raise ValueError(f"the same faces are needed for both, got {first_right.shape} and {second_right.shape}")
-    only_first = int((first_right & ~second_right).sum())
-    only_second = int((second_right & ~first_right).sum())
+    only_first, only_second = _apart(first_right, second_right)
     apart = only_first + only_second
     return float(binomtest(only_first, apart).pvalue) if apart else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted for how many tests there are (Holm, 1979): that any of them is below 0.05 by chance is 1 in 20.
+
+    The smallest counts as often as there are tests, the next once less, and none is less than the one before it.
+    """
+    p = np.asarray(p_values, np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+    return [float(value) for value in adjusted]
+
+
+def pairs(answers: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """McNemar's test of every two models, adjusted for their number; `answers`: whether each told each face right."""
+    of_two = list(combinations(answers, 2))
+    p = [mcnemar(answers[first], answers[second]) for first, second in of_two]
+    found = []
+    for (first, second), alone, adjusted in zip(of_two, p, holm(p), strict=True):
+        only_first, only_second = _apart(answers[first], answers[second])
+        counts = {"only_first": only_first, "only_second": only_second}
+        found.append({"first": first, "second": second, **counts, "p": alone, "p_adjusted": adjusted})
+    return found
+
+
+def _apart(first_right: np.ndarray, second_right: np.ndarray) -> tuple[int, int]:
+    """How many faces only the first gets right, and only the second."""
+    if first_right.shape != second_right.shape:
+        raise ValueError(f"the same faces are needed for both, got {first_right.shape} and {second_right.shape}")
+    return int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())

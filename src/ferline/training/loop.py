@@ -22,6 +22,7 @@ from ferline.augment.policy import AugmentationPolicy
 from ferline.augment.sampling import order
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
+from ferline.models import temperature
 from ferline.models.network import Network, to_input
 from ferline.models.registry import create
 from ferline.models.trained import TrainedModel, fingerprints
@@ -127,7 +128,7 @@ class Session:
             "learning_rate": rate,
             "train_loss": loss,
             "train_accuracy": accuracy,
-            **self.score(self.validation),
+            **_scores(self.told(), self.validation.labels),
         }
 
     def _train_epoch(self, epoch: int, rate: float) -> tuple[float, float]:
@@ -176,18 +177,10 @@ class Session:
         total = functional.cross_entropy(logits, targets, weights, reduction="sum", label_smoothing=smoothing)
         return total / (targets @ weights).sum()
 
-    @torch.inference_mode()
-    def score(self, batches: Batches) -> Record:
-        """Loss without smoothing or weights, accuracy and macro F1 over a whole split."""
-        logits = self._over(batches, self.network)
-        predicted = logits.argmax(1)
-        labels = batches.labels
-        f1 = f1_score(labels.cpu(), predicted.cpu(), labels=labels.unique().cpu(), average="macro", zero_division=0)
-        return {
-            "validation_loss": functional.cross_entropy(logits, labels).item(),
-            "validation_accuracy": (predicted == labels).float().mean().item(),
-            "validation_macro_f1": float(f1),
-        }
+    def told(self) -> torch.Tensor:
+        """The network's logits of every validation face."""
+        with torch.inference_mode():
+            return self._over(self.validation, self.network)
 
     def finish(self) -> None:
         """A two-stage network gets its final classifier, fitted on the training split's features only."""
@@ -207,7 +200,8 @@ class Session:
 
     def card(self, state: Progress) -> dict[str, Any]:
         """What the saved model says of its training; the network adds what it knows of itself."""
-        scores = self.score(self.validation)  # of what is saved: the best epoch, with its final classifier
+        logits, labels = self.told(), self.validation.labels  # of what is saved: best epoch, final classifier
+        scores = _scores(logits, labels)
         return {
             "architecture": self.name,
             "training": asdict(self.params),
@@ -215,6 +209,8 @@ class Session:
             "seed": self.params.seed,
             "best_epoch": state.best_epoch + 1,
             "validation": {key.removeprefix("validation_"): value for key, value in scores.items()},
+            # Fitted on faces that were not trained on; the most probable emotion stays what it was.
+            "temperature": temperature.fit(logits.double().cpu().numpy(), labels.cpu().numpy()),
         }
 
     def _refuse_non_finite(self, bad: torch.Tensor, epoch: int, rate: float) -> None:
@@ -224,6 +220,18 @@ class Session:
                 f"learning rate {rate:g}. "
                 f"Lower architectures.{self.name}.training.learning_rate or set its clip_norm"
             )
+
+
+@torch.inference_mode()
+def _scores(logits: torch.Tensor, labels: torch.Tensor) -> Record:
+    """Loss without smoothing or weights, accuracy and macro F1 of a whole split."""
+    predicted = logits.argmax(1)
+    f1 = f1_score(labels.cpu(), predicted.cpu(), labels=labels.unique().cpu(), average="macro", zero_division=0)
+    return {
+        "validation_loss": functional.cross_entropy(logits, labels).item(),
+        "validation_accuracy": (predicted == labels).float().mean().item(),
+        "validation_macro_f1": float(f1),
+    }
 
 
 def device_of(params: TrainingParams) -> torch.device:
