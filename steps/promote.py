@@ -7,9 +7,9 @@ from ferline.evaluation.leaderboard import Leaderboard
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
 from ferline.params import PromotionParams
-from ferline.tracking import rows, store
-from ferline.tracking.promotion import Promotion
-from ferline.tracking.promotion import promote as decide
+from ferline.promotion.promote import Promotion, log_decision
+from ferline.promotion.promote import promote as decide
+from ferline.tracking import own_run, rows, store
 
 
 @step(enable_cache=False)  # the champion to beat is in the registry, which no cache key knows
@@ -30,5 +30,7 @@ def promote(
     rows.log_leaderboard(parent, leaderboard)
     lineage = {"zenml.pipeline_run": str(run.id), "mlflow.parent_run": parent, **store.code_version()}
     promotion = decide(leaderboard, models, faces, params, lineage)
-    rows.log_decision(parent, promotion)
+    log_decision(parent, promotion)
+    own_run.remember(parent)
+    print(promotion.text, flush=True)
     return promotion
