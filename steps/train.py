@@ -14,22 +14,30 @@ from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams
 from ferline.tracking import rows
+from ferline.tracking.machine import watched
 from ferline.training.loop import train as fit
 from steps._caching import following
 
 
 @step(cache_policy=following("ferline.training", "ferline.models"))
 def train(
-    name: str, architecture: ArchitectureParams, faces: FaceSet, policy: AugmentationPolicy, fold: int | None = None
+    name: str,
+    architecture: ArchitectureParams,
+    faces: FaceSet,
+    policy: AugmentationPolicy,
+    fold: int | None = None,
+    seed: int | None = None,
 ) -> TrainedModel:
     """Train one architecture; its curves are in MLflow while it runs, and a killed training goes on where it was."""
     run = get_step_context().pipeline_run
-    row, _ = rows.row(rows.parent(str(run.id), run.name), name, fold)
-    card = {**faces.origin, "fold": fold, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
-    rows.log_parameters(row, {**asdict(architecture), "dataset": card["dataset"], "fold": fold})
+    row, _ = rows.row(rows.parent(str(run.id), run.name), name, fold, seed)
+    of = {"fold": fold, "member_seed": seed, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
+    card = {**faces.origin, **of}
+    rows.begin(row, {"architecture": name, **asdict(architecture), **card})
     log_metadata({"mlflow_run_id": row, "mlflow_tracking_uri": rows.active()})
 
     title = name if fold is None else f"{name} fold {fold} of {faces.folds}"
+    title += "" if seed is None else f" seed {seed}"
 
     def show(record: dict[str, Any]) -> None:
         rows.log_epoch(row, record)
@@ -37,7 +45,8 @@ def train(
         print(f"{title}  epoch {record['epoch']}/{architecture.training.epochs}  {told}", flush=True)
 
     checkpoints = _state_of(name, architecture, card)
-    return fit(name, architecture, faces.fold(fold), policy, card=card, checkpoints=checkpoints, on_epoch=show)
+    with watched(row):
+        return fit(name, architecture, faces.fold(fold), policy, card=card, checkpoints=checkpoints, on_epoch=show)
 
 
 def _state_of(name: str, architecture: ArchitectureParams, card: dict[str, Any]) -> Path:

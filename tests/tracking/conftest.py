@@ -1,6 +1,8 @@
 """A real MLflow store in SQLite, and small real models to put into it."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import mlflow
@@ -10,12 +12,31 @@ from ferline.augment.policy import AugmentationPolicy
 from ferline.evaluation.evaluate import Evaluation, evaluate
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
-from ferline.params import ArchitectureParams, InputParams, TrainingParams
+from ferline.params import (
+    ArchitectureParams,
+    EvaluationParams,
+    InputParams,
+    OcclusionParams,
+    RobustnessParams,
+    TrainingParams,
+)
 from ferline.training.loop import train
+
+Made = tuple[TrainedModel, Evaluation, FaceSet]
+QUICK = EvaluationParams(resamples=200, robustness=RobustnessParams(7, 1), occlusion=OcclusionParams(0))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables, made once: that takes over a second, a copy of the file takes none."""
+    database = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{database}").search_experiments()
+    return database
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
@@ -23,17 +44,29 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     mlflow.set_tracking_uri("")
 
 
-@pytest.fixture
-def make_model(make_faces) -> Callable[..., tuple[TrainedModel, Evaluation, FaceSet]]:
-    """A cnn_lstm trained for some epochs on patterns, and its evaluation."""
-
-    def make(name: str = "small", epochs: int = 1, seed: int = 0) -> tuple[TrainedModel, Evaluation, FaceSet]:
-        faces = make_faces(train=140)
+@pytest.fixture(scope="session")
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, faces_in: Callable[..., FaceSet]
+) -> Callable[[str, int, int], tuple[Path, Path, Path]]:
+    @cache
+    def make(name: str, epochs: int, seed: int) -> tuple[Path, Path, Path]:
+        faces = faces_in(tmp_path_factory.mktemp("faces"), train=140)
         training = TrainingParams(epochs=epochs, batch_size=28, learning_rate=3e-3, seed=seed, device="cpu")
         given = ArchitectureParams("cnn_lstm", InputParams(48, 1), training)
         policy = AugmentationPolicy.write(given.augmentation, faces, given.input, seed)
         card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
         model = train(name, given, faces, policy, card=card)
-        return model, evaluate(model, faces), faces
+        return model.folder, evaluate(model, faces, params=QUICK).folder, faces.folder
+
+    return make
+
+
+@pytest.fixture
+def make_model(made_once: Callable[[str, int, int], tuple[Path, Path, Path]]) -> Callable[..., Made]:
+    """A cnn_lstm trained for some epochs on patterns, and its evaluation; the same again is trained once."""
+
+    def make(name: str = "small", epochs: int = 1, seed: int = 0) -> Made:
+        model, evaluation, faces = made_once(name, epochs, seed)
+        return TrainedModel(model), Evaluation(evaluation), FaceSet(faces)
 
     return make

@@ -1,22 +1,32 @@
 """MLflow as people see it: one parent, one row an architecture, everything on it; and models that load anywhere."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import cv2
 import mlflow
 import numpy as np
 import pytest
+import yaml
 
+from ferline.artifact import sha256_of
 from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
-from ferline.tracking import rows
+from ferline.evaluation.leaderboard import compare
+from ferline.params import PromotionParams, load
+from ferline.tracking import dataset, registry, results, rows, settings
 from ferline.tracking import store as tracking
 from ferline.tracking.logged_model import images, logged_model
+from ferline.tracking.machine import watched
+
+ROOT = Path(__file__).parents[2]
+DVC = [sys.executable, "-m", "dvc"]
 
 
 @pytest.fixture
@@ -81,6 +91,197 @@ def test_a_row_that_training_began_is_finished_from_the_evaluation_in_the_cache(
     assert run.info.status == "FINISHED"
     assert run.data.metrics == mlflow.get_run(row).data.metrics
     assert len(mlflow.MlflowClient().get_metric_history(begun, "curves/train_loss")) == len(model.history)
+
+
+def test_every_row_has_the_same_names_and_no_number_twice(logged, make_model):
+    (_, evaluation, _), parent, row = logged
+    model, other, _ = make_model("other", epochs=1, seed=3)
+    second = mlflow.get_run(rows.log_evaluation(parent, other, model))
+    found = mlflow.get_run(row).data
+    assert set(found.metrics) == set(second.data.metrics)
+    assert set(found.params) == set(second.data.params)
+    assert not {"test/macro_recall", "test/macro_sensitivity", "test/weighted_recall"} & set(found.metrics)
+    scores = evaluation.scores("test")
+    for name in ("accuracy", "macro_f1"):
+        assert [found.metrics[f"test/{name}_{end}"] for end in ("low", "high")] == scores["intervals"][name]
+    assert found.metrics["validation/ece"] == evaluation.scores("validation")["ece"]
+    assert found.metrics["test/min_class_recall"] == min(each["recall"] for each in scores["per_class"].values())
+
+
+def test_robustness_is_the_accuracy_left_under_each_corruption(logged):
+    (_, evaluation, _), _, row = logged
+    found, metrics = evaluation.content["robustness"], mlflow.get_run(row).data.metrics
+    assert metrics["robustness_drop"] == found["drop"]
+    left = {name: np.mean([each["accuracy"] for each in steps]) for name, steps in found["corruptions"].items()}
+    assert {key: metrics[f"robustness/{key}"] for key in left} == pytest.approx(left)
+    assert len(left) >= 6
+
+
+def test_the_note_says_what_to_know_before_choosing(logged):
+    (model, evaluation, _), _, row = logged
+    note = mlflow.get_run(row).data.tags["mlflow.note.content"]
+    low, high = evaluation.scores("test")["intervals"]["macro_f1"]
+    assert f"({low:.3f} to {high:.3f})" in note
+    assert model.digest[:12] in note
+    assert "protocol official" in note
+
+
+def test_the_scores_are_on_the_models_own_page_too(logged):
+    (model, evaluation, _), _, _ = logged
+    found = mlflow.get_logged_model(logged_model(model.digest).model_id)
+    metrics = {metric.key: metric for metric in found.metrics}
+    assert metrics["test/accuracy"].value == evaluation.scores("test")["accuracy"]
+    assert metrics["test/accuracy"].dataset_name == "patterns, held out"
+    assert found.params["training.epochs"] == "2"
+
+
+def test_the_data_is_an_input_of_the_row_with_dvcs_digest_and_ours(store, make_model, project, monkeypatch):
+    monkeypatch.chdir(project)
+    model, evaluation, _ = make_model("small")
+    parent = rows.parent("zenml-run", "a run")
+    row, _ = rows.row(parent, "small")
+    rows.begin(row, evaluation.card)
+    rows.log_evaluation(parent, evaluation, model)
+    found = {each.dataset.name: each for each in mlflow.get_run(row).inputs.dataset_inputs}
+    pointer = project / "data" / "raw" / "patterns.dvc"
+    md5 = yaml.safe_load(pointer.read_text())["outs"][0]["md5"]
+    assert {name: {t.key: t.value for t in each.tags}["mlflow.data.context"] for name, each in found.items()} == {
+        "patterns": "training",
+        "patterns, held out": "evaluation",
+    }
+    for each in found.values():
+        assert each.dataset.digest == md5.removesuffix(".dir")
+        assert json.loads(each.dataset.source)["md5"] == md5
+        assert {"data.digest", "protocol"} <= {tag.key for tag in each.tags}
+
+
+def test_the_settings_of_a_pipeline_run_are_kept_with_it(store, project, monkeypatch, tmp_path):
+    monkeypatch.chdir(project)
+    parent = rows.parent("zenml-run", "a run")
+    tags = mlflow.get_run(parent).data.tags
+    assert tags["dvc.pointer"] == dataset.revision_of(project / "data" / "raw" / "patterns.dvc")
+    assert tags["ferline.lock"] == sha256_of(ROOT / "requirements.lock")
+    kept = Path(mlflow.artifacts.download_artifacts(f"runs:/{parent}/settings", dst_path=str(tmp_path / "kept")))
+    assert (kept / "params.yaml").read_bytes() == (project / "params.yaml").read_bytes()
+    assert (kept / "patterns.dvc").read_bytes() == (project / "data" / "raw" / "patterns.dvc").read_bytes()
+    assert load(kept / "params_used.yaml") == load(project / "params.yaml")
+    assert settings.read(parent)["architectures"]["cnn_lstm"]["training"]["epochs"] == 30, "the profile is laid over"
+
+
+def test_a_pointer_that_is_none_of_dvcs_is_refused(tmp_path):
+    (tmp_path / "broken.dvc").write_text("outs: []\n")
+    with pytest.raises(FerlineError, match="not a pointer of DVC"):
+        dataset.revision_of(tmp_path / "broken.dvc")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A folder with params.yaml and a set that DVC holds."""
+    folder = tmp_path_factory.mktemp("a user") / "my project"
+    (folder / "data" / "raw" / "patterns").mkdir(parents=True)
+    (folder / "data" / "raw" / "patterns" / "manifest.json").write_text("{}")
+    (folder / "data" / "raw" / "patterns" / "shard-00000.parquet").write_bytes(b"images")
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["dataset"]["name"] = "patterns"
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    for command in (
+        ["git", "init", "--quiet"],
+        [*DVC, "init", "--quiet"],
+        [*DVC, "add", "--quiet", "data/raw/patterns"],
+    ):
+        subprocess.run(command, cwd=folder, check=True)
+    return folder
+
+
+def test_a_training_shorter_than_mlflows_interval_still_says_how_busy_the_machine_was(store):
+    row, _ = rows.row(rows.parent("run", "run"), "small")
+    with watched(row):
+        sum(range(3_000_000))
+    found = mlflow.get_run(row).data.metrics
+    assert found["system/cpu_utilization_percentage"] > 0
+    assert found["system/system_memory_usage_megabytes"] > 0
+    assert mlflow.get_run(row).info.status == "RUNNING", "whoever watches does not end the run"
+
+
+def test_a_longer_training_has_a_curve_of_it(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
+    row, _ = rows.row(rows.parent("run", "run"), "small")
+    with watched(row):
+        time.sleep(1.2)
+    points = mlflow.MlflowClient().get_metric_history(row, "system/cpu_utilization_percentage")
+    assert len(points) >= 3
+    assert sorted(point.step for point in points) == list(range(len(points)))
+
+
+def test_a_training_that_fails_fails_with_its_own_error(store):
+    row, _ = rows.row(rows.parent("run", "run"), "small")
+    with pytest.raises(FerlineError, match="the loss was NaN"), watched(row):
+        raise FerlineError("the loss was NaN")
+    assert "system/system_memory_usage_megabytes" in mlflow.get_run(row).data.metrics
+
+
+def test_seeds_have_their_rows_under_the_architectures_and_every_model_is_stored(store, make_model):
+    """The best of the seeds is promoted, so each must be there to be registered."""
+    parent = rows.parent("zenml-run-5", "fifth run")
+    made = [make_model("twice", epochs=1, seed=seed) for seed in (4, 5)]
+    for seed, (model, each, _) in zip((4, 5), made, strict=True):
+        each.content["member_seed"] = seed
+        row, new = rows.row(parent, "twice", None, seed)
+        assert new
+        assert rows.log_evaluation(parent, each, model) == row
+    above = rows.find_row(parent, "twice")
+    found = {run.info.run_name: run for run in tracking.search(f"tags.`mlflow.parentRunId` = '{above}'")}
+    assert set(found) == {"twice seed 4", "twice seed 5"}
+    assert {run.data.tags["ferline.kind"] for run in found.values()} == {"seed"}
+    assert [logged_model(model.digest).source_run_id for model, _, _ in made] == [
+        found[f"twice seed {seed}"].info.run_id for seed in (4, 5)
+    ]
+    again = rows.parent("zenml-run-6", "sixth run")
+    rows.complete(again, [each for _, each, _ in made])
+    copied = tracking.search(f"tags.`mlflow.parentRunId` = '{rows.find_row(again, 'twice')}'")
+    assert {run.data.tags["ferline.seed"] for run in copied} == {"4", "5"}
+    assert {run.data.tags["ferline.trained_in"] for run in copied} == {run.info.run_id for run in found.values()}
+
+
+def test_the_evaluations_of_a_run_come_back_as_they_were_best_first(logged, make_model):
+    (_, evaluation, _), parent, _ = logged
+    made = make_model("other", epochs=4, seed=3)
+    rows.log_evaluation(parent, made[1], made[0])
+    board = compare([evaluation, made[1]], PromotionParams())
+    rows.log_leaderboard(parent, board)
+    assert results.latest_parent() == parent
+    found = results.evaluations(parent)
+    assert [each.architecture for each in found] == [row["architecture"] for row in board.rows]
+    assert {each.digest for each in found} == {evaluation.digest, made[1].digest}
+    assert found[0].predictions.equals(
+        next(e for e in (evaluation, made[1]) if e.digest == found[0].digest).predictions
+    )
+
+
+def test_an_evaluation_that_was_damaged_in_the_store_is_refused(logged):
+    (_, evaluation, _), parent, row = logged
+    rows.log_leaderboard(parent, compare([evaluation], PromotionParams()))
+    path = Path(mlflow.get_run(row).info.artifact_uri.removeprefix("file://")) / "evaluation.json"
+    path.write_text(path.read_text().replace("0", "1", 1))
+    with pytest.raises(FerlineError, match="corrupt"):
+        results.evaluations(parent)
+
+
+def test_a_run_that_did_not_come_to_a_leaderboard_has_no_evaluations(store):
+    parent = rows.parent("run", "run")
+    with pytest.raises(FerlineError, match="has no leaderboard to read"):
+        results.evaluations(parent)
+
+
+def test_the_champions_evaluation_is_the_newest_of_its_weights(logged):
+    (model, evaluation, _), _, _ = logged
+    assert results.champion_evaluation("ferline") is None
+    registry.point(registry.CHAMPION, registry.register("ferline", model, {}))
+    newer = rows.log_evaluation(rows.parent("zenml-run-7", "seventh run"), evaluation)
+    found = results.champion_evaluation("ferline")
+    assert (found.digest, found.model_digest) == (evaluation.digest, model.digest)
+    mlflow.MlflowClient().delete_run(newer)
+    assert results.champion_evaluation("ferline").model_digest == model.digest
 
 
 def test_folds_from_the_cache_have_their_rows_under_the_architectures(logged):

@@ -1,5 +1,6 @@
 """Models in MLflow: code and safetensors, no pickle; raw image bytes in, emotions out."""
 
+import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 from mlflow.entities import LoggedModel
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 import ferline
+from ferline.errors import FerlineError
 from ferline.models.trained import TrainedModel
 from ferline.tracking import store
 
@@ -51,10 +55,32 @@ def log_model(run_id: str, model: TrainedModel) -> LoggedModel:
 
 def logged_model(digest: str) -> LoggedModel | None:
     """The stored model with exactly these bytes, newest first."""
-    found = mlflow.search_logged_models(
-        [store.experiment_id()], f"tags.`{DIGEST}` = '{digest}'", max_results=1, output_format="list"
-    )
+    found = logged_models(digest)
     return found[0] if found else None
+
+
+def logged_models(beginning: str) -> list[LoggedModel]:
+    """The stored models whose digest begins so, newest first."""
+    condition = f"tags.`{DIGEST}` LIKE '{beginning}%'"
+    return list(mlflow.search_logged_models([store.experiment_id()], condition, output_format="list"))
+
+
+def trained_model(found: LoggedModel) -> TrainedModel:
+    """The weights and the card in it, downloaded where the store is remote, and checked byte by byte."""
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(f"{found.artifact_location}/artifacts"))
+        return TrainedModel(next(folder.glob("*/model.json")).parent).verify()
+    except (MlflowException, OSError, StopIteration) as error:
+        raise FerlineError(
+            f"model {found.model_id}: its files cannot be read ({error or 'no model.json in it'})"
+        ) from None
+
+
+def say_registered(model: LoggedModel, name: str, version: str) -> None:
+    """Have the model's page and its rows name the version; MLflow's server does that by itself, a local store not."""
+    known = json.loads(model.tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
+    if (one := {"name": name, "version": version}) not in known:
+        store.client().set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps([*known, one])})
 
 
 def images(*encoded: bytes) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What the store says about finished runs: the newest leaderboard, the champion, and files for DVC to compare."""
+"""What the store says about finished runs: leaderboards, evaluations, the champion, and files for DVC to compare."""
 
 import csv
 import tempfile
@@ -7,45 +7,81 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
-from ferline.artifact import write_json
+from ferline.artifact import scratch_folder, write_json
 from ferline.errors import FerlineError
+from ferline.evaluation.evaluate import Evaluation
 from ferline.models.trained import CARD
-from ferline.tracking import registry, store
+from ferline.tracking import exported, own_run, registry, rows, store
+
+
+def latest_parent() -> str:
+    """The MLflow run of the newest pipeline run that got as far as a leaderboard."""
+    found = store.search("tags.`ferline.kind` = 'pipeline' and tags.`ferline.leaderboard` LIKE '%'", 1)
+    if not found:
+        raise FerlineError(
+            f"{mlflow.get_tracking_uri()} holds no finished run yet. Run: zenml pipeline run fer_training"
+        )
+    return str(found[0].info.run_id)
 
 
 def latest_leaderboard() -> dict[str, Any]:
-    """leaderboard.json of the newest pipeline run that got that far."""
-    return dict(mlflow.artifacts.load_dict(f"runs:/{_latest_parent()}/leaderboard/leaderboard.json"))
+    return leaderboard_of(latest_parent())
 
 
-def champion_card(name: str) -> dict[str, Any]:
-    found = registry.champion(name)
-    if found is None:
+def leaderboard_of(parent_id: str) -> dict[str, Any]:
+    """leaderboard.json of a pipeline run."""
+    try:
+        return dict(mlflow.artifacts.load_dict(f"runs:/{parent_id}/leaderboard/leaderboard.json"))
+    except (MlflowException, OSError) as error:
         raise FerlineError(
-            f"{mlflow.get_tracking_uri()} has no champion of the name {name!r}. Run: zenml pipeline run fer_training"
-        )
-    return {
-        "name": found.name,
-        "version": found.version,
-        "uri": f"models:/{found.name}@{registry.CHAMPION}",
-        **found.tags,
-    }
+            f"MLflow run {parent_id} has no leaderboard to read: its pipeline run did not come so far ({error})"
+        ) from None
 
 
-def champion_text(card: dict[str, Any]) -> str:
-    lines = [f"Champion: {card['architecture']}, registered as {card['name']} version {card['version']}"]
-    lines += [
-        f"  {key:22} {value}" for key, value in card.items() if key not in ("name", "version", "architecture", "uri")
-    ]
-    return "\n".join([*lines, f"  load it:               mlflow.pyfunc.load_model({card['uri']!r})"])
+def evaluations(parent_id: str) -> list[Evaluation]:
+    """Of a pipeline run, what its leaderboard compares, best first; downloaded into scratch space and verified."""
+    found = []
+    for row in leaderboard_of(parent_id)["rows"]:
+        run_id = rows.find_row(parent_id, row["architecture"])
+        if run_id is None:
+            raise FerlineError(
+                f"MLflow run {parent_id}: the row of {row['architecture']} was deleted. Run the pipeline"
+            )
+        found.append(_downloaded(run_id))
+    return found
+
+
+def champion_evaluation(name: str) -> Evaluation | None:
+    """The newest evaluation of the champion's weights; None without a champion, or where its rows were deleted."""
+    champion = registry.champion(name)
+    if champion is None:
+        return None
+    condition = f"tags.`{rows.MODEL}` = '{champion.digest}' and tags.`ferline.kind` = 'architecture'"
+    found = store.search(condition, 1)
+    return _downloaded(found[0].info.run_id) if found else None
+
+
+def _downloaded(run_id: str) -> Evaluation:
+    folder = scratch_folder()
+    try:
+        mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=str(folder))
+    except (MlflowException, OSError) as error:
+        raise FerlineError(f"MLflow run {run_id}: its files cannot be read ({error})") from None
+    return Evaluation(folder).verify()
 
 
 def export(folder: Path) -> list[Path]:
-    """metrics.json, confusion.csv (one line a test face) and curves.csv (one line an epoch) of the newest run."""
-    board, parent = latest_leaderboard(), _latest_parent()
+    """metrics.json, promotion.json and .md, confusion.csv (a line a test face), curves.csv (a line an epoch).
+
+    Of the newest run of this checkout; where it made none, of the newest in the store.
+    """
+    parent = own_run.own_parent() or latest_parent()
+    board = leaderboard_of(parent)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "metrics.json", {row["architecture"]: _numbers(row) for row in board["rows"]})
+    exported.write_decision(folder, parent)
     _write_csv(folder / "confusion.csv", ["actual", "predicted"], _answers(board["rows"][0]["model_digest"]))
     curves = [point for row in board["rows"] for point in _curves(parent, row["architecture"])]
     names = sorted({key for point in curves for key in point} - {"architecture", "epoch"})
@@ -57,25 +93,18 @@ def export(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.*"))
 
 
-def _latest_parent() -> str:
-    found = store.search("tags.`ferline.kind` = 'pipeline' and tags.`ferline.leaderboard` LIKE '%'", 1)
-    if not found:
-        raise FerlineError(
-            f"{mlflow.get_tracking_uri()} holds no finished run yet. Run: zenml pipeline run fer_training"
-        )
-    return str(found[0].info.run_id)
-
-
 def _numbers(row: dict[str, Any]) -> dict[str, Any]:
     """What should be compared between commits: not digests, and not times measured on a busy machine."""
     kept = {key: row[key] for key in ("validation", "test", "parameters", "best_epoch") if key in row}
-    return {key: _only_numbers(value) if isinstance(value, dict) else value for key, value in kept.items()}
+    return {key: _of_split(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
-def _only_numbers(values: dict[str, Any]) -> dict[str, float]:
-    return {
+def _of_split(values: dict[str, Any]) -> dict[str, Any]:
+    """Its numbers and their intervals."""
+    numbers = {
         key: value for key, value in values.items() if isinstance(value, int | float) and not isinstance(value, bool)
     }
+    return numbers | {key: values[key] for key in ("intervals",) if key in values}
 
 
 def _answers(model_digest: str) -> Iterable[list[str]]:

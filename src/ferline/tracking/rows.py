@@ -10,48 +10,61 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
+from PIL import Image
 
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.leaderboard import Leaderboard
 from ferline.models.trained import TrainedModel
-from ferline.tracking import store
+from ferline.tracking import dataset, settings, store, view
 from ferline.tracking.logged_model import log_model, logged_model
-from ferline.tracking.promotion import Promotion
+from ferline.tracking.numbers import metrics_of, note_of, parameters_of
 
 PARENT = "ferline.pipeline_run"
 ARCHITECTURE = "ferline.architecture"
-FOLD = "ferline.fold"
+KIND = "ferline.kind"
 MODEL = "model.digest"  # a row that has it is whole
+TRAINED_IN = "ferline.trained_in"  # the row in which the training ran: itself, or for one from the cache an older one
+RUN = "ferline.run"  # the pipeline run's name, on every row of it
+RANK = "ferline.rank"
+NOTE = "mlflow.note.content"
 LIMIT = 6000  # the longest value of a parameter that every MLflow store takes
 
 
 def parent(pipeline_run: str, name: str) -> str:
-    """The id of the pipeline run's own MLflow run, made at first use."""
-    found = store.search(f"tags.`{PARENT}` = '{pipeline_run}' and tags.`ferline.kind` = 'pipeline'", 1)
+    """The id of the pipeline run's own MLflow run, made at first use, with the settings that it runs under."""
+    found = store.search(f"tags.`{PARENT}` = '{pipeline_run}' and tags.`{KIND}` = 'pipeline'", 1)
     if found:
         return str(found[0].info.run_id)
     store.close_abandoned()
-    tags = {PARENT: pipeline_run, "ferline.kind": "pipeline", **store.code_version(), **store.process_tags()}
-    return str(store.client().create_run(store.experiment_id(), tags=tags, run_name=name).info.run_id)
+    tags = {PARENT: pipeline_run, RUN: name, KIND: "pipeline", **store.code_version(), **store.process_tags()}
+    if changed := store.changed_files():
+        tags[store.CHANGED_FILES] = store.shortened(changed)
+    run_id = str(store.client().create_run(store.experiment_id(), tags=tags, run_name=name).info.run_id)
+    settings.log(run_id, Path())
+    return run_id
 
 
-def row(parent_id: str, architecture: str, fold: int | None = None) -> tuple[str, bool]:
-    """The id of the architecture's row under this parent, and whether it was made just now; a fold's is under that."""
-    if fold is not None:
-        return _fold_row(row(parent_id, architecture)[0], architecture, fold)
+def row(parent_id: str, architecture: str, fold: int | None = None, seed: int | None = None) -> tuple[str, bool]:
+    """The id of the architecture's row under this parent, and whether it was made just now.
+
+    The row of one fold, or of one of several seeds, is under the architecture's.
+    """
+    for kind, member in (("fold", fold), ("seed", seed)):
+        if member is not None:
+            return _member_row(row(parent_id, architecture)[0], architecture, kind, member)
     if found := find_row(parent_id, architecture):
         return found, False
-    return _new_row(parent_id, architecture, {ARCHITECTURE: architecture, "ferline.kind": "architecture"}), True
+    return _new_row(parent_id, architecture, {ARCHITECTURE: architecture, KIND: "architecture"}), True
 
 
 def find_row(parent_id: str, architecture: str) -> str | None:
     return _find(f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{ARCHITECTURE}` = '{architecture}'")
 
 
-def _fold_row(row_id: str, architecture: str, fold: int) -> tuple[str, bool]:
-    if found := _find(f"tags.`mlflow.parentRunId` = '{row_id}' and tags.`{FOLD}` = '{fold}'"):
+def _member_row(row_id: str, architecture: str, kind: str, member: int) -> tuple[str, bool]:
+    if found := _find(f"tags.`mlflow.parentRunId` = '{row_id}' and tags.`ferline.{kind}` = '{member}'"):
         return found, False
-    return _new_row(row_id, f"{architecture} fold {fold}", {FOLD: str(fold), "ferline.kind": "fold"}), True
+    return _new_row(row_id, f"{architecture} {kind} {member}", {f"ferline.{kind}": str(member), KIND: kind}), True
 
 
 def _find(condition: str) -> str | None:
@@ -60,109 +73,108 @@ def _find(condition: str) -> str | None:
 
 
 def _new_row(above: str, name: str, tags: dict[str, str]) -> str:
-    tags = {"mlflow.parentRunId": above, **tags, **store.code_version(), **store.process_tags()}
+    of = {"mlflow.parentRunId": above, RUN: store.client().get_run(above).data.tags[RUN]}
+    tags = {**of, **tags, **store.code_version(), **store.process_tags()}
     return str(store.client().create_run(store.experiment_id(), tags=tags, run_name=name).info.run_id)
 
 
-def log_parameters(run_id: str, parameters: dict[str, Any]) -> None:
+def begin(run_id: str, content: dict[str, Any]) -> None:
+    """What a row has from the start of its training; `content` as for `parameters_of`, and the data's digests."""
+    log_parameters(run_id, content)
+    store.client().log_inputs(run_id, [dataset.input_of(content, "training")])
+    store.client().set_tag(run_id, TRAINED_IN, run_id)
+
+
+def log_parameters(run_id: str, content: dict[str, Any]) -> None:
     """All of a row's parameters in one request; the same again changes nothing."""
-    params = [Param(key, str(value)[:LIMIT]) for key, value in store.flat(parameters).items()]
+    params = [Param(key, str(value)[:LIMIT]) for key, value in store.flat(parameters_of(content)).items()]
     store.client().log_batch(run_id, params=params)
 
 
 def log_epoch(run_id: str, record: dict[str, Any]) -> None:
-    """One epoch's curves, in one request."""
-    now = int(time.time() * 1000)
-    points = [Metric(f"curves/{k}", float(v), now, int(record["epoch"])) for k, v in record.items() if k != "epoch"]
+    """One epoch's curves, in one request.
+
+    The validation scores, which are last in the record, go first: MLflow's compare page starts from the oldest metric.
+    """
+    now, step = int(time.time() * 1000), int(record["epoch"])
+    points = [Metric(f"curves/{k}", float(v), now, step) for k, v in reversed(record.items()) if k != "epoch"]
     store.client().log_batch(run_id, metrics=points)
 
 
 def log_evaluation(
-    parent_id: str,
-    evaluation: Evaluation,
-    model: TrainedModel | None = None,
-    fold: int | None = None,
-    curves: bool = False,
+    parent_id: str, evaluation: Evaluation, model: TrainedModel | None = None, curves: bool = False
 ) -> str:
-    """The whole row of an evaluated model: parameters, curves, scores, pictures and the model itself; its id.
+    """The whole row of an evaluated model: parameters, data, curves, scores, pictures and the model itself; its id.
 
-    Of folds only the first one's model is kept in MLflow: it is the one that may be promoted. `curves` writes those of
-    a training that ran elsewhere; one that ran here wrote its own.
+    Of folds only the first one's model is kept in MLflow, of seeds all: those are the ones that may be promoted.
+    `curves` writes those of a training that ran elsewhere; one that ran here wrote its own.
     """
-    run_id, new = row(parent_id, evaluation.architecture, fold)
-    new |= (
-        curves or "folds" in evaluation.content
-    )  # whose curves are the mean of rows that were written as they trained
-    card = evaluation.card
-    log_parameters(
-        run_id,
-        {key: card[key] for key in ("model", "input", "weights", "options", "augmentation", "training", "dataset")},
-    )
+    run_id, new = row(parent_id, evaluation.architecture, evaluation.fold, evaluation.seed)
+    new |= curves or evaluation.members > 1  # whose curves are the mean of rows that were written as they trained
+    log_parameters(run_id, evaluation.card)
+    inputs = [dataset.input_of(evaluation.card, context) for context in dataset.CONTEXTS]
+    store.client().log_inputs(run_id, inputs)
     if new:
         for record in evaluation.history:
             log_epoch(run_id, record)
-    now = int(time.time() * 1000)
-    metrics = [Metric(key, value, now, 0) for key, value in _scores(evaluation).items()]
-    tags = {
-        "data.digest": card["data_digest"],
-        MODEL: evaluation.model_digest,
-        "protocol": card["dataset"]["protocol"],
-    }
-    store.client().log_batch(run_id, metrics=metrics, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+    model_id = None if evaluation.fold else _attach_model(run_id, evaluation, model)
+    _log_scores(run_id, evaluation, model_id)
     store.client().log_artifacts(run_id, str(evaluation.folder))
-    if not fold:
-        _attach_model(run_id, evaluation, model)
+    # Once more as what MLflow calls an image: those it lays side by side on the page of runs.
+    store.client().log_image(run_id, Image.open(evaluation.folder / f"{view.IMAGE}.png"), key=view.IMAGE, step=0)
     store.client().set_terminated(run_id)
     return run_id
+
+
+def _log_scores(run_id: str, evaluation: Evaluation, model_id: str | None) -> None:
+    """On the row; where it is the row of a single model, on the model's own page too."""
+    found, now = metrics_of(evaluation), int(time.time() * 1000)
+    scored = dataset.input_of(evaluation.card, "evaluation").dataset
+    of = {"dataset_name": scored.name, "dataset_digest": scored.digest}
+    if model_id is not None and evaluation.members == 1:
+        of["model_id"] = model_id
+    metrics = [Metric(key, value, now, 0, **of) for key, value in found.items()]
+    tags = {
+        "data.digest": evaluation.card["data_digest"],
+        "protocol": evaluation.card["dataset"]["protocol"],
+        NOTE: note_of(evaluation),
+        MODEL: evaluation.model_digest,
+    }
+    store.client().log_batch(run_id, metrics=metrics, tags=[RunTag(k, str(v)) for k, v in tags.items()])
 
 
 def complete(parent_id: str, evaluations: list[Evaluation]) -> None:
     """Every row that this pipeline run did not write whole, because an evaluation came from the cache."""
     for evaluation in evaluations:
-        run_id, new = row(parent_id, evaluation.architecture, evaluation.fold)
+        run_id, new = row(parent_id, evaluation.architecture, evaluation.fold, evaluation.seed)
         if new or MODEL not in store.client().get_run(run_id).data.tags:
-            log_evaluation(parent_id, evaluation, fold=evaluation.fold, curves=new)
+            log_evaluation(parent_id, evaluation, curves=new)
 
 
 def log_leaderboard(parent_id: str, leaderboard: Leaderboard) -> None:
-    """The comparison goes to the parent, where `ferline leaderboard` finds it."""
+    """The comparison goes to the parent, where `ferline leaderboard` finds it; every row is told its rank in it."""
     client, best = store.client(), leaderboard.rows[0]
     client.log_artifacts(parent_id, str(leaderboard.folder), "leaderboard")
     client.set_tag(parent_id, "ferline.leaderboard", leaderboard.digest)
     client.set_tag(parent_id, "ferline.best", best["architecture"])
-    client.set_tag(parent_id, "mlflow.note.content", Path(leaderboard.folder, "leaderboard.md").read_text())
+    text = Path(leaderboard.folder, "leaderboard.md").read_text().splitlines()
+    client.set_tag(parent_id, NOTE, "\n".join(line for line in text if not line.startswith("![")))  # no files there
+    for rank, each in enumerate(leaderboard.rows, 1):
+        if run_id := find_row(parent_id, each["architecture"]):
+            client.set_tag(run_id, RANK, str(rank))
 
 
-def log_decision(parent_id: str, promotion: Promotion) -> None:
-    """The decision with its reasons, and the end of the pipeline run."""
-    client, decision = store.client(), promotion.decision
-    client.log_artifacts(parent_id, str(promotion.folder), "promotion")
-    client.set_tag(parent_id, "ferline.promoted", str(decision["promoted"]).lower())
-    client.set_tag(parent_id, "ferline.reason", decision["reason"])
-    client.set_terminated(parent_id)
-
-
-def _attach_model(run_id: str, evaluation: Evaluation, model: TrainedModel | None) -> None:
-    """A model whose bytes are in the store already is linked to the row, not stored twice."""
+def _attach_model(run_id: str, evaluation: Evaluation, model: TrainedModel | None) -> str | None:
+    """The id of the model in the store; one whose bytes are there already is linked to the row, not stored twice."""
     found = logged_model(evaluation.model_digest)
-    if found is not None:
-        outputs = store.client().get_run(run_id).outputs
-        if not outputs or all(output.model_id != found.model_id for output in outputs.model_outputs):
-            store.client().log_outputs(run_id, models=[LoggedModelOutput(found.model_id, step=0)])
-    elif model is not None:
-        log_model(run_id, model)
-
-
-def _scores(evaluation: Evaluation) -> dict[str, float]:
-    """The single numbers of an evaluation under one name in every row, for the comparison pages."""
-    values: dict[str, Any] = {"parameters": evaluation.card["parameters"], "latency_ms": evaluation.latency_ms}
-    values |= {"size_mb": evaluation.size_bytes / 1e6, "best_epoch": evaluation.content["best_epoch"]}
-    for split in ("validation", "test"):
-        scores = evaluation.scores(split)
-        values |= {f"{split}/{key}_sd": value for key, value in scores.get("sd", {}).items()}
-        values |= {f"{split}/{key}": value for key, value in scores.items() if isinstance(value, int | float)}
-        values |= {f"{split}/recall_{emotion}": each["recall"] for emotion, each in scores["per_class"].items()}
-    return {key: float(value) for key, value in values.items() if value is not None}
+    if found is None:
+        return str(log_model(run_id, model).model_id) if model is not None else None
+    client, outputs = store.client(), store.client().get_run(run_id).outputs
+    if not outputs or all(output.model_id != found.model_id for output in outputs.model_outputs):
+        client.log_outputs(run_id, models=[LoggedModelOutput(found.model_id, step=0)])
+    if found.source_run_id and TRAINED_IN not in client.get_run(run_id).data.tags:
+        client.set_tag(run_id, TRAINED_IN, found.source_run_id)
+    return str(found.model_id)
 
 
 def active() -> str:

@@ -7,6 +7,7 @@ place.
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,24 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from ferline.artifact import alive
+from ferline.artifact import alive, sha256_of
 from ferline.errors import FerlineError
+from ferline.tracking import view
 
 EXPERIMENT = "fer_training"
+COMMIT, CHANGED, CHANGED_FILES, LOCK = "git.commit", "git.changed", "git.changed_files", "ferline.lock"
+SOURCES = (":/src", ":/steps", ":/pipelines")
+# On the experiment's page, and what keeps MLflow from asking there which kind of experiment this is.
+ABOUT = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": (
+        "To choose between architectures: Views > Architectures, then the table or the charts. A run is a pipeline "
+        "run; under it is a row for each architecture, and under that one for each fold or seed.\n\n"
+        "Models are chosen on `validation/...`; `test/...` is what they are held to, `..._low` and `..._high` are the "
+        "ends of a 95% interval, `robustness/...` is the accuracy left under a disturbance (`robustness_drop` the mean "
+        "loss), `gap/...` the macro recall between the best and the worst group of faces, `curves/...` an epoch a step."
+    ),
+}
 
 
 def client() -> MlflowClient:
@@ -32,7 +47,7 @@ def experiment_id() -> str:
     if found is not None:
         return str(found.experiment_id)
     try:
-        return str(mlflow.create_experiment(EXPERIMENT, artifact_location=_artifact_folder()))
+        return str(mlflow.create_experiment(EXPERIMENT, artifact_location=_artifact_folder(), tags=ABOUT | view.tag()))
     except MlflowException:  # another process made it in between
         return str(mlflow.get_experiment_by_name(EXPERIMENT).experiment_id)
 
@@ -65,17 +80,30 @@ def require_reachable() -> None:
 
 @cache
 def code_version() -> dict[str, str]:
-    """The git commit that runs, and whether files differ from it."""
-    commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
-    return {"git.commit": commit or "none", "git.changed": str(bool(changed)).lower()}
+    """The git commit that runs, whether files differ from it, and the digest of the environment's lock."""
+    commit = git("rev-parse", "HEAD")
+    told = {COMMIT: commit or "none", CHANGED: str(bool(changed_files())).lower()}
+    lock = Path(git("rev-parse", "--show-toplevel")) / "requirements.lock"
+    return told | ({LOCK: sha256_of(lock)} if commit and lock.exists() else {})
 
 
-def _git(*arguments: str) -> str:
+@cache
+def changed_files() -> tuple[str, ...]:
+    """What differs from the commit, and code that is in none."""
+    new = git("ls-files", "--others", "--exclude-standard", "--full-name", *SOURCES)
+    return (*git("diff", "--name-only", "HEAD").splitlines(), *new.splitlines())
+
+
+def shortened(names: Sequence[str], limit: int = 4000) -> str:
+    """A line a name, and `...` where they are more than a tag holds."""
+    text = "\n".join(names)
+    return text if len(text) <= limit else text[:limit].rsplit("\n", 1)[0] + "\n..."
+
+
+def git(*arguments: str, folder: Path = Path(__file__).parent) -> str:
+    """What git says of the checkout that this code runs from (or of another folder); nothing where there is none."""
     try:
-        done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
-        )
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=folder)
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -96,8 +124,14 @@ def close_abandoned() -> None:
 def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested parameters under dotted names, as they stand in params.yaml."""
     result: dict[str, Any] = {}
-    for key, value in content.items():
+    for key, value in plain(content).items():
         name = f"{prefix}{key}"
-        plain = list(value) if isinstance(value, tuple) else value  # as it comes back from JSON
-        result |= flat(plain, f"{name}.") if isinstance(plain, dict) else {name: plain}
+        result |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return result
+
+
+def plain(content: Any) -> Any:
+    """As it comes back from JSON: tuples are lists."""
+    if isinstance(content, dict):
+        return {key: plain(value) for key, value in content.items()}
+    return [plain(each) for each in content] if isinstance(content, list | tuple) else content
