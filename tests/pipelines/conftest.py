@@ -32,7 +32,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     raw = RawSet(folder / "data" / "raw" / "tiny")
     raw.append(faces(10, 1, seed=3))
     raw.append(bad_rows())
-    shutil.copy(Path(__file__).parents[2] / "dvc.yaml", folder)
+    for name in ("dvc.yaml", "requirements.lock"):
+        shutil.copy(Path(__file__).parents[2] / name, folder)
     project.git("init", "--quiet")
     project.run("dvc", "init", "--quiet")
     project.run("dvc", "add", "--quiet", "data/raw/tiny")

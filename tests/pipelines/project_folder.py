@@ -88,6 +88,7 @@ def small(content: dict[str, Any]) -> None:
     content["dataset"] = {"name": "tiny", "protocol": "official"}
     content["validation"] |= {"min_per_class": 2, "max_bad_share": 0.2}
     content["promotion"]["gates"] = {"min_macro_f1": 0.0, "min_class_recall": 0.0, "max_latency_ms": 10000}
+    content["evaluation"] = {"resamples": 200, "robustness": {"faces": 14, "strengths": 1}, "occlusion": {"faces": 7}}
     kept = {name: content["architectures"][name] for name in ("cnn_lstm", "cnn_lstm_svm")}
     for architecture in kept.values():
         architecture["training"] = {"epochs": 2, "batch_size": 16, "learning_rate": 0.001, "device": "cpu"}

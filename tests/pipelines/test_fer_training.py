@@ -133,6 +133,27 @@ def test_kill_minus_nine_in_the_middle_of_training_then_the_same_command(first, 
     assert steps == list(range(1, 13)), "one whole curve, the epochs before the kill included"
 
 
+def test_several_seeds_are_one_row_with_their_spread_and_each_below_it(first, project, store):
+    path = project.folder / "params.yaml"
+    before = path.read_text()
+    try:
+        project.change(lambda content: content.update(seeds=2) or content["architectures"].pop("cnn_lstm_svm"))
+        output = project.train()
+        board = json.loads(project.run("ferline", "leaderboard", "--json"))
+    finally:
+        path.write_text(before)
+    assert {"train_cnn_lstm_seed_5", "train_cnn_lstm_seed_6", "pool_cnn_lstm", "promote"} <= ran(output)
+    (row,) = children(store, parents(store)[0]).values()
+    members = children(store, row)
+    assert set(members) == {"cnn_lstm seed 5", "cnn_lstm seed 6"}
+    accuracies = pd.Series([run.data.metrics["test/accuracy"] for run in members.values()])
+    assert row.data.metrics["test/accuracy"] == pytest.approx(accuracies.mean())
+    assert row.data.metrics["test/accuracy_sd"] == pytest.approx(accuracies.std())
+    best = max(members.values(), key=lambda run: run.data.metrics["validation/macro_f1"])
+    assert board["rows"][0]["model_digest"] == best.data.tags["model.digest"]
+    assert board["rows"][0]["seeds"] == 2
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -141,6 +162,10 @@ def test_kill_minus_nine_in_the_middle_of_training_then_the_same_command(first, 
         (
             {"dataset": {"name": "tiny", "emotions": ["contempt", "fear"]}},
             "dataset.emotions: tiny has no image of contempt. It has [angry, disgust, fear, happy, sad, ",
+        ),
+        (
+            {"evaluation": {"slices": ["age"]}},
+            "evaluation.slices: tiny has no column 'age'. Write some of: auto, face_size",
         ),
         ({"facees": {}}, "facees: unknown key; known here: architectures, dataset, faces"),
         ({"profile": "fast"}, "profile: 'fast' is not allowed; write one of quick"),

@@ -1,9 +1,13 @@
-"""The `ferline` command, a file for each thing that one talks about: data, results, the champion."""
+"""The `ferline` command, a file for each thing that one talks about: data, results, the champion, its origin."""
 
 import click
 
+from ferline.cli.changes import changes
 from ferline.cli.data import data
-from ferline.cli.models import champion
+from ferline.cli.drift import drift
+from ferline.cli.lineage import lineage, reproduce
+from ferline.cli.models import champion, rollback
+from ferline.cli.report import report
 from ferline.cli.results import export, leaderboard
 
 
@@ -12,5 +16,5 @@ def main() -> None:
     """Facial expression recognition you can re-run."""
 
 
-for command in (data, leaderboard, export, champion):
+for command in (data, leaderboard, report, export, champion, rollback, lineage, reproduce, changes, drift):
     main.add_command(command)

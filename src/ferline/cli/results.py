@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ferline.cli.said import told
+from ferline.cli.said import ROOT, told
 
 
 @click.command()
@@ -24,8 +24,12 @@ def leaderboard(as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("reports"))
 @told
 def export(folder: Path) -> None:
-    """Write the newest run's metrics and plots where DVC reads them (metrics.json, confusion.csv, curves.csv)."""
+    """Write the newest run's metrics, plots and decision, and what the data was, where DVC reads them."""
+    from ferline.params import load
+    from ferline.tracking.exported import write_data
     from ferline.tracking.results import export as write
 
-    for path in write(folder):
+    write(folder)
+    write_data(folder, ROOT, load().dataset.name)
+    for path in sorted(folder.glob("*.*")):
         click.echo(path)
