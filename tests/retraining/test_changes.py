@@ -246,6 +246,7 @@ def test_parameters_are_those_that_dvc_finds_different(project: Results) -> None
 
     project.change(change)
     page = project.page()
+    assert page.startswith("## `net` is best")
     assert "<details open><summary>2 parameters changed</summary>" in page
     assert "| `architectures.cnn_lstm.training.epochs` | 2 | 3 |\n| `dataset.seed` | – | 5 |\n" in page
 
@@ -259,6 +260,7 @@ def test_many_changes_are_folded_and_cut_and_the_comment_fits(project: Results) 
     page = project.page()
     assert "<details><summary>100 parameters changed</summary>" in page
     assert "| and 60 more |" in page
+    assert page.count("`promotion.new_") == 40
     assert len(page) < LONGEST / 2
 
 
@@ -297,7 +299,7 @@ Error: tiny: validation stops the run; 70 images were looked at.
 - Every emotion has at least 12 training images (validation.min_per_class): 7 fail: angry: 8, disgust: 8, fear: 8, ...
 - There are test images: found 0
 The report: /home/runner/a b/.ferline/failed_validation/tiny/docs/index.html
-ERROR: failed to reproduce 'fer_training': failed to run: zenml pipeline run fer_training, exited with 1
+\x1b[31mERROR\x1b[39m: failed to reproduce 'fer_training': failed to run: zenml pipeline run fer_training, exited with 1
 """
 
 
@@ -311,6 +313,7 @@ def test_a_failed_validation_is_told_in_its_own_words(project: Results) -> None:
     assert "Nothing was registered and nothing was pushed: version 2 is in use as before." in page
     assert "| model |" not in page
     assert "/home/runner" not in page
+    assert "failed to reproduce" not in page
 
 
 def test_another_message_of_ours_is_told(project: Results) -> None:

@@ -4,11 +4,15 @@ One story: every runner is a fresh clone; what stays is the git remote, the DVC 
 """
 
 import json
+from pathlib import Path
 
 import mlflow
 import pytest
 from project_folder import ran, small
 from workshop import Runner, Workshop, cells, grow, people, workshop
+
+from ferline.errors import FerlineError
+from ferline.tracking.results import export
 
 BROKEN = [
     {"id": f"broken-{number}", "image": b"no image", "label": "happy", "subject": "q", "split": "train"}
@@ -179,16 +183,19 @@ def test_data_that_nobody_pushed_is_told_as_that(place: Workshop, changed: tuple
 
 
 def test_what_is_exported_is_this_checkouts_run_and_not_the_newest_in_the_store(
-    place: Workshop, changed: tuple[Runner, str]
+    place: Workshop, changed: tuple[Runner, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another runner's, say, that has come to its leaderboard meanwhile."""
     runner, _ = changed
-    own = runner.report("metrics.json")
-    client = mlflow.MlflowClient(place.store)
-    tags = {"ferline.kind": "pipeline", "ferline.leaderboard": "another", "mlflow.runName": "another"}
-    client.create_run(place.parents()[0].info.experiment_id, tags=tags)
-    runner.run("ferline", "export", "exported")
-    assert json.loads((runner.folder / "exported" / "metrics.json").read_text()) == own
-    assert "metrics.json" not in runner.run(
-        "ferline", "export", "x", ok=False, FERLINE_SCRATCH=str(place.root / "other/x")
-    )
+    tags = {"ferline.kind": "pipeline", "ferline.leaderboard": "another"}
+    newest = mlflow.MlflowClient(place.store).create_run(place.parents()[0].info.experiment_id, tags=tags)
+    mlflow.set_tracking_uri(place.store)
+    try:
+        monkeypatch.setenv("FERLINE_SCRATCH", runner.environment["FERLINE_SCRATCH"])
+        export(tmp_path / "own")
+        monkeypatch.setenv("FERLINE_SCRATCH", str(tmp_path / "elsewhere" / "scratch"))
+        with pytest.raises(FerlineError, match=f"MLflow run {newest.info.run_id} has no leaderboard"):
+            export(tmp_path / "newest")
+    finally:
+        mlflow.set_tracking_uri("")
+    assert json.loads((tmp_path / "own" / "metrics.json").read_text()) == runner.report("metrics.json")

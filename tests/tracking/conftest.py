@@ -20,6 +20,7 @@ from ferline.params import (
     RobustnessParams,
     TrainingParams,
 )
+from ferline.tracking import rows
 from ferline.training.loop import train
 
 Made = tuple[TrainedModel, Evaluation, FaceSet]
@@ -70,3 +71,11 @@ def make_model(made_once: Callable[[str, int, int], tuple[Path, Path, Path]]) ->
         return TrainedModel(model), Evaluation(evaluation), FaceSet(faces)
 
     return make
+
+
+@pytest.fixture
+def logged(store: str, make_model: Callable[..., Made]) -> tuple[Made, str, str]:
+    """A model with its evaluation, the pipeline run in MLflow, and its row."""
+    made = make_model("small", epochs=2)
+    parent = rows.parent("zenml-run-1", "first run")
+    return made, parent, rows.log_evaluation(parent, made[1], made[0])

@@ -81,10 +81,20 @@ def test_the_decisions_about_a_model_are_told_and_those_about_others_are_not(reg
     rows.log_evaluation(parent, other[1], other[0])
     rows.log_leaderboard(parent, compare([evaluation], PromotionParams()))
     mlflow.MlflowClient().set_tag(parent, "ferline.promoted", "true")
+    mlflow.MlflowClient().set_tag(parent, "ferline.outcome", "first")
     mlflow.MlflowClient().set_tag(parent, "ferline.reason", "small passes every gate")
     (decision,) = lineage("champion", "ferline")["decisions"]
-    assert (decision["promoted"], decision["reason"]) == (True, "small passes every gate")
+    assert (decision["promoted"], decision["outcome"]) == (True, "first")
+    assert decision["reason"] == "small passes every gate"
     assert lineage(other[0].digest, "ferline")["decisions"] == []
+
+
+def test_rollbacks_of_its_version_are_told(registered):
+    tags = {"taken_back": "for version 2, by anna: too many sad faces", "taken_back_at": "2026-11-20 20:34:46 UTC"}
+    registry.tag(registry.champion("ferline"), tags)
+    found = lineage("champion", "ferline")
+    assert [(each["version"], each["what"]) for each in found["rollbacks"]] == [("1", "taken_back")]
+    assert "version 1 taken back for version 2, by anna: too many sad faces" in as_text(found)
 
 
 def test_a_deleted_run_is_said(registered):

@@ -135,7 +135,7 @@ def test_a_model_is_reproduced_bit_for_bit_in_a_worktree_that_goes_away(trained,
     content["architectures"]["cnn_lstm"]["training"]["epochs"] = 9
     (trained.folder / "params.yaml").write_text(yaml.safe_dump(content))
     trained.commit("longer")
-    (trained.folder / "src" / "ferline" / "models" / "cnn_lstm.py").write_text("this is no Python\n")
+    (trained.folder / "steps" / "train.py").write_text("this is no Python\n")
     shutil.rmtree(trained.folder / ".dvc" / "cache")
     before = trained.run("git", "status", "--porcelain")
 

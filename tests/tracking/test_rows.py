@@ -1,39 +1,22 @@
-"""MLflow as people see it: one parent, one row an architecture, everything on it; and models that load anywhere."""
+"""MLflow as people see it: one parent, one row an architecture, everything on it, the same names in all."""
 
+import base64
 import json
-import os
 import signal
 import subprocess
 import sys
-import textwrap
-import time
-from pathlib import Path
+import zlib
 
-import cv2
 import mlflow
 import numpy as np
 import pytest
-import yaml
 
-from ferline.artifact import sha256_of
-from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
 from ferline.evaluation.leaderboard import compare
-from ferline.params import PromotionParams, load
-from ferline.tracking import dataset, registry, results, rows, settings
+from ferline.params import PromotionParams
+from ferline.tracking import rows, view
 from ferline.tracking import store as tracking
-from ferline.tracking.logged_model import images, logged_model
-from ferline.tracking.machine import watched
-
-ROOT = Path(__file__).parents[2]
-DVC = [sys.executable, "-m", "dvc"]
-
-
-@pytest.fixture
-def logged(store, make_model):
-    made = make_model("small", epochs=2)
-    parent = rows.parent("zenml-run-1", "first run")
-    return made, parent, rows.log_evaluation(parent, made[1], made[0])
+from ferline.tracking.logged_model import logged_model
 
 
 def test_a_row_carries_training_and_evaluation(logged):
@@ -126,100 +109,6 @@ def test_the_note_says_what_to_know_before_choosing(logged):
     assert "protocol official" in note
 
 
-def test_the_scores_are_on_the_models_own_page_too(logged):
-    (model, evaluation, _), _, _ = logged
-    found = mlflow.get_logged_model(logged_model(model.digest).model_id)
-    metrics = {metric.key: metric for metric in found.metrics}
-    assert metrics["test/accuracy"].value == evaluation.scores("test")["accuracy"]
-    assert metrics["test/accuracy"].dataset_name == "patterns, held out"
-    assert found.params["training.epochs"] == "2"
-
-
-def test_the_data_is_an_input_of_the_row_with_dvcs_digest_and_ours(store, make_model, project, monkeypatch):
-    monkeypatch.chdir(project)
-    model, evaluation, _ = make_model("small")
-    parent = rows.parent("zenml-run", "a run")
-    row, _ = rows.row(parent, "small")
-    rows.begin(row, evaluation.card)
-    rows.log_evaluation(parent, evaluation, model)
-    found = {each.dataset.name: each for each in mlflow.get_run(row).inputs.dataset_inputs}
-    pointer = project / "data" / "raw" / "patterns.dvc"
-    md5 = yaml.safe_load(pointer.read_text())["outs"][0]["md5"]
-    assert {name: {t.key: t.value for t in each.tags}["mlflow.data.context"] for name, each in found.items()} == {
-        "patterns": "training",
-        "patterns, held out": "evaluation",
-    }
-    for each in found.values():
-        assert each.dataset.digest == md5.removesuffix(".dir")
-        assert json.loads(each.dataset.source)["md5"] == md5
-        assert {"data.digest", "protocol"} <= {tag.key for tag in each.tags}
-
-
-def test_the_settings_of_a_pipeline_run_are_kept_with_it(store, project, monkeypatch, tmp_path):
-    monkeypatch.chdir(project)
-    parent = rows.parent("zenml-run", "a run")
-    tags = mlflow.get_run(parent).data.tags
-    assert tags["dvc.pointer"] == dataset.revision_of(project / "data" / "raw" / "patterns.dvc")
-    assert tags["ferline.lock"] == sha256_of(ROOT / "requirements.lock")
-    kept = Path(mlflow.artifacts.download_artifacts(f"runs:/{parent}/settings", dst_path=str(tmp_path / "kept")))
-    assert (kept / "params.yaml").read_bytes() == (project / "params.yaml").read_bytes()
-    assert (kept / "patterns.dvc").read_bytes() == (project / "data" / "raw" / "patterns.dvc").read_bytes()
-    assert load(kept / "params_used.yaml") == load(project / "params.yaml")
-    assert settings.read(parent)["architectures"]["cnn_lstm"]["training"]["epochs"] == 30, "the profile is laid over"
-
-
-def test_a_pointer_that_is_none_of_dvcs_is_refused(tmp_path):
-    (tmp_path / "broken.dvc").write_text("outs: []\n")
-    with pytest.raises(FerlineError, match="not a pointer of DVC"):
-        dataset.revision_of(tmp_path / "broken.dvc")
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Path:
-    """A folder with params.yaml and a set that DVC holds."""
-    folder = tmp_path_factory.mktemp("a user") / "my project"
-    (folder / "data" / "raw" / "patterns").mkdir(parents=True)
-    (folder / "data" / "raw" / "patterns" / "manifest.json").write_text("{}")
-    (folder / "data" / "raw" / "patterns" / "shard-00000.parquet").write_bytes(b"images")
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["dataset"]["name"] = "patterns"
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    for command in (
-        ["git", "init", "--quiet"],
-        [*DVC, "init", "--quiet"],
-        [*DVC, "add", "--quiet", "data/raw/patterns"],
-    ):
-        subprocess.run(command, cwd=folder, check=True)
-    return folder
-
-
-def test_a_training_shorter_than_mlflows_interval_still_says_how_busy_the_machine_was(store):
-    row, _ = rows.row(rows.parent("run", "run"), "small")
-    with watched(row):
-        sum(range(3_000_000))
-    found = mlflow.get_run(row).data.metrics
-    assert found["system/cpu_utilization_percentage"] > 0
-    assert found["system/system_memory_usage_megabytes"] > 0
-    assert mlflow.get_run(row).info.status == "RUNNING", "whoever watches does not end the run"
-
-
-def test_a_longer_training_has_a_curve_of_it(store, monkeypatch):
-    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
-    row, _ = rows.row(rows.parent("run", "run"), "small")
-    with watched(row):
-        time.sleep(1.2)
-    points = mlflow.MlflowClient().get_metric_history(row, "system/cpu_utilization_percentage")
-    assert len(points) >= 3
-    assert sorted(point.step for point in points) == list(range(len(points)))
-
-
-def test_a_training_that_fails_fails_with_its_own_error(store):
-    row, _ = rows.row(rows.parent("run", "run"), "small")
-    with pytest.raises(FerlineError, match="the loss was NaN"), watched(row):
-        raise FerlineError("the loss was NaN")
-    assert "system/system_memory_usage_megabytes" in mlflow.get_run(row).data.metrics
-
-
 def test_seeds_have_their_rows_under_the_architectures_and_every_model_is_stored(store, make_model):
     """The best of the seeds is promoted, so each must be there to be registered."""
     parent = rows.parent("zenml-run-5", "fifth run")
@@ -243,47 +132,6 @@ def test_seeds_have_their_rows_under_the_architectures_and_every_model_is_stored
     assert {run.data.tags["ferline.trained_in"] for run in copied} == {run.info.run_id for run in found.values()}
 
 
-def test_the_evaluations_of_a_run_come_back_as_they_were_best_first(logged, make_model):
-    (_, evaluation, _), parent, _ = logged
-    made = make_model("other", epochs=4, seed=3)
-    rows.log_evaluation(parent, made[1], made[0])
-    board = compare([evaluation, made[1]], PromotionParams())
-    rows.log_leaderboard(parent, board)
-    assert results.latest_parent() == parent
-    found = results.evaluations(parent)
-    assert [each.architecture for each in found] == [row["architecture"] for row in board.rows]
-    assert {each.digest for each in found} == {evaluation.digest, made[1].digest}
-    assert found[0].predictions.equals(
-        next(e for e in (evaluation, made[1]) if e.digest == found[0].digest).predictions
-    )
-
-
-def test_an_evaluation_that_was_damaged_in_the_store_is_refused(logged):
-    (_, evaluation, _), parent, row = logged
-    rows.log_leaderboard(parent, compare([evaluation], PromotionParams()))
-    path = Path(mlflow.get_run(row).info.artifact_uri.removeprefix("file://")) / "evaluation.json"
-    path.write_text(path.read_text().replace("0", "1", 1))
-    with pytest.raises(FerlineError, match="corrupt"):
-        results.evaluations(parent)
-
-
-def test_a_run_that_did_not_come_to_a_leaderboard_has_no_evaluations(store):
-    parent = rows.parent("run", "run")
-    with pytest.raises(FerlineError, match="has no leaderboard to read"):
-        results.evaluations(parent)
-
-
-def test_the_champions_evaluation_is_the_newest_of_its_weights(logged):
-    (model, evaluation, _), _, _ = logged
-    assert results.champion_evaluation("ferline") is None
-    registry.point(registry.CHAMPION, registry.register("ferline", model, {}))
-    newer = rows.log_evaluation(rows.parent("zenml-run-7", "seventh run"), evaluation)
-    found = results.champion_evaluation("ferline")
-    assert (found.digest, found.model_digest) == (evaluation.digest, model.digest)
-    mlflow.MlflowClient().delete_run(newer)
-    assert results.champion_evaluation("ferline").model_digest == model.digest
-
-
 def test_folds_from_the_cache_have_their_rows_under_the_architectures(logged):
     (_, evaluation, _), _, _ = logged
     evaluation.content["fold"] = 1
@@ -296,50 +144,6 @@ def test_folds_from_the_cache_have_their_rows_under_the_architectures(logged):
     assert fold.info.run_name == "small fold 1"
     assert fold.data.metrics["test/accuracy"] == evaluation.scores("test")["accuracy"]
     assert len(mlflow.MlflowClient().get_metric_history(fold.info.run_id, "curves/train_loss")) == 2
-
-
-def encoded(side: int = 200, seed: int = 0) -> bytes:
-    picture = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
-    return cv2.imencode(".png", picture)[1].tobytes()
-
-
-def test_the_logged_model_predicts_from_raw_images(logged):
-    (model, _, _), _, _ = logged
-    loaded = mlflow.pyfunc.load_model(logged_model(model.digest).model_uri)
-    answer = loaded.predict(images(encoded(seed=0), encoded(90, seed=1)))
-    assert list(answer.columns) == ["emotion", "confidence", "face_found", *EMOTIONS]
-    assert answer[list(EMOTIONS)].sum(axis=1).tolist() == pytest.approx([1, 1])
-    assert answer["emotion"].tolist() == answer[list(EMOTIONS)].idxmax(axis=1).tolist()
-    assert not answer["face_found"].any()
-    with pytest.raises(FerlineError):
-        loaded.predict(images(b"no image"))
-
-
-def test_the_logged_model_holds_no_pickle_and_loads_without_the_project(logged, tmp_path):
-    """Another folder, another process, no ferline on its path: only what MLflow stored."""
-    (model, _, _), _, _ = logged
-    found = logged_model(model.digest)
-    folder = Path(mlflow.artifacts.download_artifacts(found.model_uri, dst_path=str(tmp_path / "model")))
-    assert not [p for p in folder.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt", ".pth", ".joblib")]
-    (tmp_path / "face.png").write_bytes(encoded())
-    code = f"""
-        import sys
-        for name in [name for name in sys.modules if name.split(".")[0] == "ferline"]:
-            del sys.modules[name]  # the environment's start-up hook has imported it from the project
-        sys.path[:] = [p for p in sys.path if not p.rstrip("/").endswith(("src", {str(Path(__file__).parents[2])!r}))]
-        import mlflow, pandas as pd
-        model = mlflow.pyfunc.load_model({str(folder)!r})
-        answer = model.predict(pd.DataFrame({{"image": [open({str(tmp_path / "face.png")!r}, "rb").read()]}}))
-        import ferline
-        assert ferline.__file__.startswith({str(folder)!r}), ferline.__file__
-        print(answer["emotion"][0])
-    """
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=tmp_path, env=environment
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip() in EMOTIONS
 
 
 def test_runs_of_a_killed_process_are_marked_so(store):
@@ -365,3 +169,46 @@ def test_a_server_that_does_not_answer_is_said_before_anything_runs(monkeypatch)
             tracking.require_reachable()
     finally:
         mlflow.set_tracking_uri("")
+
+
+def saved_view() -> dict:
+    """As MLflow's page reads it."""
+    told = mlflow.get_experiment(tracking.experiment_id()).tags[view.TAG]
+    return json.loads(zlib.decompress(base64.b64decode(json.loads(told)["state"].removeprefix("deflate;"))))
+
+
+def test_the_saved_view_shows_what_the_rows_have(logged):
+    """A column or a chart of a name that no row has would be empty, and nobody would know why."""
+    (_, evaluation, _), parent, row = logged
+    rows.log_leaderboard(parent, compare([evaluation], PromotionParams()))
+    run, shown = mlflow.get_run(row), saved_view()
+    there = {f"metrics.`{key}`" for key in run.data.metrics} | {f"tags.`{key}`" for key in run.data.tags}
+    assert set(shown["selectedColumns"]) - there == {"attributes.`Models`", "attributes.`Dataset`"}
+    charts = shown["compareRunCharts"]
+    assert {chart["metricKey"] for chart in charts if "metricKey" in chart} <= set(run.data.metrics)
+    (parallel,) = (chart for chart in charts if chart["type"] == "PARALLEL")
+    assert set(parallel["selectedMetrics"]) <= set(run.data.metrics)
+    assert set(parallel["selectedParams"]) <= set(run.data.params)
+    assert {chart["metricSectionId"] for chart in charts} == {each["uuid"] for each in shown["compareRunSections"]}
+    assert len({chart["uuid"] for chart in charts}) == len(charts)
+
+
+def test_the_confusion_matrix_is_there_as_an_image_that_mlflow_lays_beside_others(logged):
+    _, _, row = logged
+    files = [file.path for file in mlflow.MlflowClient().list_artifacts(row, "images")]
+    assert sorted(name.rsplit(".", 1)[1] for name in files) == ["png", "webp"]
+    assert all(name.startswith(f"images/{view.IMAGE}+step+0") for name in files)
+
+
+def test_the_leaderboard_ranks_the_rows_and_is_told_on_the_parent(logged, make_model):
+    (_, evaluation, _), parent, row = logged
+    model, other, _ = make_model("other", epochs=4, seed=3)
+    other_row = rows.log_evaluation(parent, other, model)
+    board = compare([evaluation, other], PromotionParams())
+    rows.log_leaderboard(parent, board)
+    ranks = {each: mlflow.get_run(each).data.tags["ferline.rank"] for each in (row, other_row)}
+    best = row if board.best["architecture"] == "small" else other_row
+    assert ranks == {best: "1", ({row, other_row} - {best}).pop(): "2"}
+    note = mlflow.get_run(parent).data.tags["mlflow.note.content"]
+    assert "Leaderboard" in note
+    assert "![" not in note, "a note has no files beside it"

@@ -10,7 +10,9 @@ from ferline.models.trained import CARD, WEIGHTS, TrainedModel
 
 # Measurements of the machine, and of the time it took: they differ between two runs of one and the same thing.
 MEASURED = ("latency_ms", "system/")
-ALONE = "member_seed"  # a seed trained alone says nothing of the others, its weights do not know
+# What the card of a seed that is trained alone says otherwise: nothing of the other seeds, and the digest of another
+# contact sheet, which is drawn with the first seed. What was done to the images is on the card by itself.
+ALONE = ("member_seed", "augmentation_digest")
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,9 @@ class Difference:
 
     def text(self) -> str:
         if self.equal:
-            alone = "" if self.original == self.again else f" (but for {ALONE} on its card: it was trained alone)"
-            return f"Reproduced: the model is the same bit for bit, {self.again}{alone}"
+            but = f" (but for {' and '.join(ALONE)} on its card: it was trained alone)"
+            alone = "" if self.original == self.again else but
+            return f"Reproduced: the model is the same bit for bit, {self.original}{alone}"
         lines = [f"Not the same: {', '.join(self.files)} differ", f"  was {self.original}", f"  is  {self.again}"]
         lines += [f"  card: {key} was {was!r}, is {now!r}" for key, (was, now) in self.card.items()]
         if self.weights:
@@ -74,7 +77,7 @@ def difference(
 def _card_difference(original: TrainedModel, again: TrainedModel, alone: bool) -> dict[str, tuple[Any, Any]]:
     """Key by key; what stands in the digests of the weights and the history is not repeated."""
     first, second = original.card, again.card
-    keys = sorted((first.keys() | second.keys()) - ({ALONE} if alone else set()))
+    keys = sorted((first.keys() | second.keys()) - (set(ALONE) if alone else set()))
     return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}
 
 

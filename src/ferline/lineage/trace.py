@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from ferline.errors import FerlineError
 from ferline.models.trained import CARD
+from ferline.promotion import marks
 from ferline.tracking import dataset, registry, rows, settings, store
 from ferline.tracking.logged_model import DIGEST, logged_model, logged_models
 from ferline.tracking.registry import Registered
@@ -85,6 +86,7 @@ def lineage(model: str, name: str) -> dict[str, Any]:
         },
         "parameters": store.flat({**rows.parameters_of(card), "faces": card["preprocessing"]}),
         "decisions": decided,
+        "rollbacks": [each for version in traced.versions for each in _rollbacks(version)],
     }
 
 
@@ -165,11 +167,21 @@ def _decisions(traced: Traced) -> list[dict[str, Any]]:
                 {
                     "at": _time(parent.info.end_time),
                     "promoted": parent.data.tags["ferline.promoted"] == "true",
+                    "outcome": parent.data.tags["ferline.outcome"],
                     "reason": parent.data.tags["ferline.reason"],
                     "parent": parent.info.run_id,
                 }
             )
     return found
+
+
+def _rollbacks(version: Registered) -> list[dict[str, Any]]:
+    """By whom the version was taken back as champion, and put back."""
+    return [
+        {"at": version.tags[when], "version": version.version, "what": key, "said": version.tags[key]}
+        for key, when in ((marks.TAKEN_BACK, marks.TAKEN_BACK_AT), (marks.RESTORED, marks.RESTORED_AT))
+        if key in version.tags
+    ]
 
 
 def _time(milliseconds: int | None) -> str | None:
@@ -203,6 +215,10 @@ def as_text(content: dict[str, Any]) -> str:
     if not runs["trained_here"]:
         text.append(" " * 13 + "(stored by that run from ZenML's cache; the run that trained it is not in this store)")
     text += [f"{'decision':12} {each['at']}  {each['reason']}" for each in content["decisions"]]
+    text += [
+        f"{'rollback':12} {each['at']}  version {each['version']} {each['what'].replace('_', ' ')} {each['said']}"
+        for each in content["rollbacks"]
+    ]
     text += [f"  changed    {name}" for name in code["git_changed_files"]]
     return "\n".join([*text, "parameters", *(f"  {key:34} {value}" for key, value in content["parameters"].items())])
 
