@@ -167,7 +167,7 @@ def test_several_seeds_are_one_row_with_their_spread_and_each_below_it(first, pr
             {"evaluation": {"slices": ["age"]}},
             "evaluation.slices: tiny has no column 'age'. Write some of: auto, face_size",
         ),
-        ({"facees": {}}, "facees: unknown key; known here: architectures, dataset, faces"),
+        ({"facees": {}}, "facees: unknown key; known here: architectures, dataset, evaluation, faces"),
         ({"profile": "fast"}, "profile: 'fast' is not allowed; write one of quick"),
     ],
 )

@@ -1,5 +1,6 @@
 """A promotion's decision as a page of Markdown."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ferline.evaluation.tables import METRIC_NAMES
@@ -14,7 +15,7 @@ _TESTS = {
 def as_markdown(content: dict[str, Any]) -> str:
     """What was decided, against whom, by which gates, and from what the model came."""
     name = content["candidate"]["architecture"]
-    lines = [f"# {_title(content)}: {name}", "", f"{content['reason']}.", ""]
+    lines = [f"# {title(content)}: {name}", "", f"{content['reason']}.", ""]
     lines += [f"Outcome `{content['outcome']}`, mode {content['mode']}, decided {content['decided_at']}.", ""]
     lines += _comparison(content) + _gates(content["gates"])
     lines += [f"Champion now: {content['registered_name']} version {content['champion_version'] or '(none)'}.", ""]
@@ -22,9 +23,12 @@ def as_markdown(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _title(content: dict[str, Any]) -> str:
+def title(content: Mapping[str, Any]) -> str:
+    """The decision in a few words."""
     if content["outcome"] == "off":
         return "Nothing decided"
+    if content["outcome"] == "same":
+        return "The champion already"
     if content["mode"] == "dry-run":
         return "Would be promoted" if content["would_promote"] else "Would not be promoted"
     return "Promoted" if content["promoted"] else "Not promoted"

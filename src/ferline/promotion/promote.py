@@ -17,7 +17,7 @@ from ferline.models.trained import TrainedModel
 from ferline.params import PromotionParams
 from ferline.promotion import policy
 from ferline.promotion.comparison import reign
-from ferline.promotion.decision_page import as_markdown
+from ferline.promotion.decision_page import as_markdown, title
 from ferline.promotion.lock import Lock, exclusive
 from ferline.promotion.marks import (
     DECIDED_AT,
@@ -179,7 +179,7 @@ def log_decision(parent_id: str, promotion: Promotion) -> None:
     client.set_tag(parent_id, "ferline.promoted", str(decision["promoted"]).lower())
     client.set_tag(parent_id, "ferline.outcome", decision["outcome"])
     client.set_tag(parent_id, "ferline.reason", decision["reason"])
-    told = "Promoted" if decision["promoted"] else "Not promoted"
+    told = title(decision)
     leaderboard = client.get_run(parent_id).data.tags.get(rows.NOTE, "")
     client.set_tag(parent_id, rows.NOTE, f"**{told}**: {decision['reason']}\n\n{leaderboard}")
     client.set_terminated(parent_id)

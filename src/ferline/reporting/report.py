@@ -9,12 +9,13 @@ from ferline.errors import FerlineError
 from ferline.evaluation import figures
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.tables import METRIC_NAMES
+from ferline.promotion.decision_page import title
 from ferline.reporting import difference, html, markdown
 from ferline.reporting.blocks import Block, code, section, text
 from ferline.reporting.material import Material
 from ferline.reporting.rival import Rival, champion_here, rival_of
 from ferline.reporting.sections.apart import pairwise, said
-from ferline.reporting.sections.decision import decision, title
+from ferline.reporting.sections.decision import decision
 from ferline.reporting.sections.limits import limits
 from ferline.reporting.sections.model import may_be_shown, model
 from ferline.reporting.sections.papers import papers

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ferline.evaluation.tables import METRIC_NAMES
+from ferline.promotion.decision_page import title
 from ferline.reporting.blocks import Block, Spans, cell, code, facts, section, strong, table, text
 from ferline.reporting.material import Material
 from ferline.reporting.words import counted, p_value
@@ -19,14 +20,6 @@ def decision(material: Material) -> Block:
     verdict = text(strong(f"{title(found)}."), f" {found['reason']}.")
     gates = _gates(found["gates"]) if found["gates"] else None
     return section("The decision", [verdict, gates, facts([*_against(found), *_standing(found)])])
-
-
-def title(found: Mapping[str, Any]) -> str:
-    if found["outcome"] == "off":
-        return "Nothing decided"
-    if found["mode"] == "dry-run":
-        return "Would be promoted" if found["would_promote"] else "Would not be promoted"
-    return "Promoted" if found["promoted"] else "Not promoted"
 
 
 def _gates(gates: list[Mapping[str, Any]]) -> Block:
