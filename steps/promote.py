@@ -26,7 +26,7 @@ def promote(
     """
     run = get_step_context().pipeline_run
     parent = rows.parent(str(run.id), run.name)
-    rows.complete(parent, rows_of)
+    rows.complete(parent, rows_of, models)
     rows.log_leaderboard(parent, leaderboard)
     lineage = {"zenml.pipeline_run": str(run.id), "mlflow.parent_run": parent, **store.code_version()}
     promotion = decide(leaderboard, models, faces, params, lineage)

@@ -123,6 +123,7 @@ def test_of_seeds_the_numbers_are_means_and_the_best_on_validation_stands_for_th
     )
     assert (pooled.members, pooled.seed, pooled.content["seed"]) == (3, None, 5)
     assert pooled.model_digest == seeds[1].model_digest
+    assert pooled.content["promotable"]["macro_f1"] == seeds[1].scores("test")["macro_f1"] != test["macro_f1"]
     assert (pooled.confusion("test") == seeds[1].confusion("test")).all(), "each face is told once, by that model"
     assert test["faces"] == 70
     low, high = test["intervals"]["accuracy"]

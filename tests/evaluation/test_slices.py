@@ -97,8 +97,7 @@ def test_a_face_without_a_box_is_in_no_group_of_size(make_faces):
 def test_faces_of_one_size_are_in_no_groups_of_size(make_faces, widths):
     faces = make_faces(widths=widths)
     assert columns(faces, ["auto"]) == {}
-    with pytest.raises(FerlineError, match=r"has no groups by 'face_size'. It has none: write \[auto\] or \[\]"):
-        columns(faces, ["face_size"])
+    assert columns(faces, ["face_size"]) == {}, "what every set may be asked for is no mistake, hours into a run"
 
 
 def test_words_are_taken_as_they_are_and_a_missing_one_is_none(make_faces):

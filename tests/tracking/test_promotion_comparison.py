@@ -99,6 +99,16 @@ def test_people_are_drawn_whole(world, champion):
     assert reign(champion, world.second, unnamed, world.policy()).comparison.p < 0.001
 
 
+def test_three_people_who_all_gain_are_no_proof(world, champion):
+    """By a coin's throw all three gain once in eight times, whatever a thousand resamples of them say."""
+    faces = changed(judged(world.faces, world.first, world.second, lost=0, won=10))
+    rows = faces.rows("test")
+    gained = rows[right(world.second, faces) & ~right(world.first, faces)]
+    faces.table["subject"] = [f"p{row % 3}" for row in range(len(faces))]
+    faces.table.loc[gained, "subject"] = [f"p{number % 3}" for number in range(len(gained))]
+    assert reign(champion, world.second, faces, world.policy()).comparison.p == 0.125
+
+
 def test_mcnemar_counts_the_faces_that_one_alone_gets_right(world, champion):
     faces = judged(world.faces, world.first, world.second, lost=2, won=9)
     found = reign(champion, world.second, faces, world.policy(significance="mcnemar")).comparison

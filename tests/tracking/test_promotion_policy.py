@@ -23,6 +23,15 @@ GAIN = Comparison("macro_f1", 0.78, 0.8, 0.02, (0.01, 0.03), "bootstrap", 0.01, 
 OPEN = GateParams()
 
 
+def test_of_several_trainings_the_gates_ask_about_the_one_that_may_be_promoted():
+    """The mean of three seeds is above the floor, the one that is best on validation below it."""
+    own = {"macro_f1": 0.46, "min_class_recall": 0.3, "ece": 0.1, "robustness_drop": 0.2}
+    row = ROW | {"promotable": own, "test": ROW["test"] | {"macro_f1": 0.54}}
+    decision = decide(Candidate(row, CLEAN), None, PromotionParams(gates=GateParams(min_macro_f1=0.5)))
+    assert decision.outcome == "gates"
+    assert "min_macro_f1 is 0.46, at least 0.5 is needed" in decision.reason
+
+
 def over(**changes: Any) -> Reigning:
     """Champion 3, and how the candidate compares with it."""
     return Reigning("3", "o" * 64, replace(GAIN, **changes))

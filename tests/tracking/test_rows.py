@@ -1,5 +1,6 @@
 """MLflow as people see it: one parent, one row an architecture, everything on it, the same names in all."""
 
+import shutil
 import base64
 import json
 import signal
@@ -54,12 +55,21 @@ def test_the_same_parent_and_row_are_found_again(logged):
 def test_a_model_from_the_cache_gets_its_row_under_the_new_parent_and_is_not_stored_twice(logged):
     (model, evaluation, _), _, row = logged
     second = rows.parent("zenml-run-2", "second run")
-    rows.complete(second, [evaluation])
+    rows.complete(second, [evaluation], [model])
     copy = mlflow.get_run(rows.find_row(second, "small"))
     assert copy.data.metrics == mlflow.get_run(row).data.metrics
     assert copy.data.params == mlflow.get_run(row).data.params
     assert copy.outputs.model_outputs[0].model_id == logged_model(model.digest).model_id
     assert len(mlflow.search_logged_models([tracking.experiment_id()], output_format="list")) == 1
+
+
+def test_a_new_store_beside_an_old_cache_gets_the_model_too(logged, empty_store, tmp_path):
+    (model, evaluation, _), _, _ = logged
+    shutil.copy(empty_store, tmp_path / "moved.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'moved.db'}")
+    assert logged_model(model.digest) is None
+    rows.complete(rows.parent("zenml-run-1", "after the move"), [evaluation], [model])
+    assert logged_model(model.digest).source_run_id
 
 
 def test_a_row_that_training_began_is_finished_from_the_evaluation_in_the_cache(logged):
@@ -69,7 +79,7 @@ def test_a_row_that_training_began_is_finished_from_the_evaluation_in_the_cache(
     begun, _ = rows.row(parent, "small")
     for record in model.history:
         rows.log_epoch(begun, record)
-    rows.complete(parent, [evaluation])
+    rows.complete(parent, [evaluation], [])
     run = mlflow.get_run(begun)
     assert run.info.status == "FINISHED"
     assert run.data.metrics == mlflow.get_run(row).data.metrics
@@ -126,7 +136,7 @@ def test_seeds_have_their_rows_under_the_architectures_and_every_model_is_stored
         found[f"twice seed {seed}"].info.run_id for seed in (4, 5)
     ]
     again = rows.parent("zenml-run-6", "sixth run")
-    rows.complete(again, [each for _, each, _ in made])
+    rows.complete(again, [each for _, each, _ in made], [model for model, _, _ in made])
     copied = tracking.search(f"tags.`mlflow.parentRunId` = '{rows.find_row(again, 'twice')}'")
     assert {run.data.tags["ferline.seed"] for run in copied} == {"4", "5"}
     assert {run.data.tags["ferline.trained_in"] for run in copied} == {run.info.run_id for run in found.values()}
@@ -136,8 +146,8 @@ def test_folds_from_the_cache_have_their_rows_under_the_architectures(logged):
     (_, evaluation, _), _, _ = logged
     evaluation.content["fold"] = 1
     parent = rows.parent("zenml-run-4", "fourth run")
-    rows.complete(parent, [evaluation])
-    rows.complete(parent, [evaluation])
+    rows.complete(parent, [evaluation], [])
+    rows.complete(parent, [evaluation], [])
     above = rows.find_row(parent, "small")
     (fold,) = tracking.search(f"tags.`mlflow.parentRunId` = '{above}'")
     assert fold.data.tags["ferline.fold"] == "1"

@@ -134,6 +134,7 @@ def _row(evaluation: Evaluation) -> dict[str, Any]:
         "latency_ms": evaluation.latency_ms,
         "best_epoch": content["best_epoch"],
         "robustness_drop": content["robustness"]["drop"] if content["robustness"] else None,
+        "promotable": content.get("promotable"),  # of several trainings, the numbers of the one that may be promoted
         **{split: _figures_of(evaluation.scores(split)) for split in SCORED},
     }
 

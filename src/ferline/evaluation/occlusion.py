@@ -65,7 +65,7 @@ def places(side: int, window: int, stride: int) -> np.ndarray:
 
 def in_pixels(params: OcclusionParams, side: int) -> tuple[int, int]:
     """Window and stride of faces of this side."""
-    return min(max(1, round(params.window * side)), side - 1), max(1, round(params.stride * side))
+    return min(max(1, round(params.window * side)), side - 1), min(max(1, round(params.stride * side)), side - 1)
 
 
 def heat(maps: np.ndarray, side: int, window: int, stride: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from ferline.artifact import link_or_copy, staging, write_json
 from ferline.errors import FerlineError
 from ferline.evaluation import bootstrap, pictures, robustness
 from ferline.evaluation.evaluate import Evaluation
+from ferline.evaluation.metrics import weakest_class
 from ferline.evaluation.predictions import SCORED, arrays_of
 from ferline.evaluation.scores import drawn_by, scores_of
 from ferline.evaluation.slices import slices_of
@@ -43,6 +44,7 @@ def pool(
         "slices": slices_of(predictions, chosen.emotions, params),
         kind: [{split: _numbers(each.scores(split)) for split in SCORED} for each in members],
         "best_epoch": round(float(np.mean([each.content["best_epoch"] for each in members]))),
+        "promotable": _numbers_for_gates(chosen),
     }
     with staging(target) as folder:
         write_json(folder / "evaluation.json", content)
@@ -151,6 +153,17 @@ def _bins(diagrams: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
         }
         result.append({"low": same[0]["low"], "high": same[0]["high"], "faces": faces} | told)
     return result
+
+
+def _numbers_for_gates(chosen: Evaluation) -> dict[str, float | None]:
+    """What a gate asks of the one model that may be promoted; the row's own numbers are of all of them."""
+    test, probed = chosen.scores("test"), chosen.content["robustness"]
+    return {
+        "macro_f1": test["macro_f1"],
+        "min_class_recall": weakest_class(test)[1],
+        "ece": test["ece"],
+        "robustness_drop": probed["drop"] if probed else None,
+    }
 
 
 def _numbers(scores: dict[str, Any]) -> dict[str, float | None]:

@@ -38,7 +38,7 @@ def columns(faces: FaceSet, wanted: Sequence[str]) -> dict[str, np.ndarray]:
             found |= {each: names for each, names in known.items() if _tells(each, names, faces)}
         elif name in known:
             found[name] = known[name]
-        else:
+        elif name not in OF_FACES:  # of those there may be nothing to show: faces of one size, faces not looked for
             there = f"There are: {', '.join([*known, AUTO])}" if known else f"It has none: write [{AUTO}] or []"
             raise FerlineError(f"evaluation.slices: {faces.folder} has no groups by {name!r}. {there}")
     return found

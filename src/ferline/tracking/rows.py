@@ -143,12 +143,16 @@ def _log_scores(run_id: str, evaluation: Evaluation, model_id: str | None) -> No
     store.client().log_batch(run_id, metrics=metrics, tags=[RunTag(k, str(v)) for k, v in tags.items()])
 
 
-def complete(parent_id: str, evaluations: list[Evaluation]) -> None:
-    """Every row that this pipeline run did not write whole, because an evaluation came from the cache."""
-    for evaluation in evaluations:
+def complete(parent_id: str, evaluations: list[Evaluation], models: list[TrainedModel]) -> None:
+    """Every row that this pipeline run did not write whole, because an evaluation came from the cache.
+
+    A store that is new, while the cache is not, gets the models too.
+    """
+    by_digest = {model.digest: model for model in models}
+    for evaluation in sorted(evaluations, key=lambda each: each.members):  # a row of several links one of their models
         run_id, new = row(parent_id, evaluation.architecture, evaluation.fold, evaluation.seed)
         if new or MODEL not in store.client().get_run(run_id).data.tags:
-            log_evaluation(parent_id, evaluation, curves=new)
+            log_evaluation(parent_id, evaluation, by_digest.get(evaluation.model_digest), curves=new)
 
 
 def log_leaderboard(parent_id: str, leaderboard: Leaderboard) -> None:
