@@ -233,6 +233,22 @@ def test_a_workflow_gets_the_comment_as_its_output_and_on_its_page(place: Worksh
     assert "**Data** `tiny` as before, 7 images." in runner.comment
 
 
+def test_a_servers_address_and_key_reach_neither_the_log_nor_the_comment(place: Workshop) -> None:
+    """They are secrets, and a message about a server that does not answer names it."""
+    runner = started(place, "runner")
+    said = "{os.environ['MLFLOW_TRACKING_URI']} does not answer; {os.environ['ZENML_STORE_API_KEY']}"
+    stage = f'import os; raise SystemExit(f"{said}")'
+    (runner.folder / "pipeline.py").write_text(stage)
+    address, key = "https://someone:s3cret@mlflow.example.org", "ZENKEY_abc/+=&*[x]"
+    secrets = {"MLFLOW_TRACKING_URI": address, "ZENML_STORE_API_KEY": key, "RETRAIN_FORCE": "true"}
+    said = runner.retrain("train", ok=False, **secrets)
+    runner.retrain("comment", **secrets)
+    for text in (said, (runner.folder / ".ferline" / "retrain" / "log").read_text(), runner.comment):
+        assert "<MLFLOW_TRACKING_URI> does not answer; <ZENML_STORE_API_KEY>" in text
+        assert "s3cret" not in text
+        assert "ZENKEY_abc" not in text
+
+
 def test_a_part_that_is_none_is_told(place: Workshop) -> None:
     said = place.runner("runner").retrain("tarin", ok=False)
     assert "pull | train | comment [BASE] | push BRANCH" in said

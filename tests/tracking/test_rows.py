@@ -1,8 +1,8 @@
 """MLflow as people see it: one parent, one row an architecture, everything on it, the same names in all."""
 
-import shutil
 import base64
 import json
+import shutil
 import signal
 import subprocess
 import sys
