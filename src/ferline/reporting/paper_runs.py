@@ -89,11 +89,19 @@ def _newest(rows: Sequence[_Row]) -> PaperRun | str:
         try:
             card = same[0].read(CARD)
             if same[0].of_the_paper or not (reason := _not_honest(card.get("leaks"))):
-                return _made(list({row.seed: row for row in reversed(same)}.values())[::-1], card)
+                return _made(_one_a_seed(same), card)
         except (MlflowException, OSError):
             reason = GONE
         reasons.append(reason)
     return reasons[0]
+
+
+def _one_a_seed(same: Sequence[_Row]) -> list[_Row]:
+    """The newest of each, newest first; a row that is a mean of seeds or folds is no repetition of an older one."""
+    newest: dict[int, _Row] = {}
+    for row in same:
+        newest.setdefault(row.seed, row)
+    return [same[0]] if same[0].pooled else list(newest.values())
 
 
 def _not_honest(leaks: Mapping[str, int] | None) -> str:
