@@ -154,20 +154,9 @@ def _looks(rgb: np.ndarray, crop: Crop) -> dict[str, Any]:
 @torch.inference_mode()
 def _both(network: Network, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Features and logits in one pass: a ResNet50 at 224 takes 0.1 s a face, which is not to be paid twice."""
-    kept: list[torch.Tensor] = []
-    features = network.features
-
-    def keep(x: torch.Tensor) -> torch.Tensor:
-        kept.append(features(x))
-        return kept[-1]
-
-    network.features = keep  # type: ignore[method-assign]
-    try:
-        device = next(network.parameters()).device
-        logits = network(to_input(torch.from_numpy(faces).to(device), *network.normalisation))
-    finally:
-        del network.features
-    return kept[0].float().cpu().numpy(), logits.double().cpu().numpy()
+    device = next(network.parameters()).device
+    features = network.features(to_input(torch.from_numpy(faces).to(device), *network.normalisation))
+    return features.float().cpu().numpy(), network.classify(features).double().cpu().numpy()
 
 
 def _predictor(model: TrainedModel, cropped: bool) -> Predictor:

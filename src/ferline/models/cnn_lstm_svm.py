@@ -100,8 +100,7 @@ class CnnLstmSvm(Network):
         _, (last, _) = self.lstm(steps)
         return last[0]
 
-    def forward(self, x: Tensor) -> Tensor:
-        features = self.features(x)
+    def classify(self, features: Tensor) -> Tensor:
         return self.svm(features) if self.svm.fitted else self.head(features)
 
     def fit_head(self, features: np.ndarray, labels: np.ndarray, seed: int) -> None:

@@ -45,11 +45,15 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, emotions] of a normalised float batch [N,C,S,S]."""
-        return self.head(self.features(x))
+        return self.classify(self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
         """What the head classifies, one row an image."""
         raise NotImplementedError
+
+    def classify(self, features: Tensor) -> Tensor:
+        """The logits that follow from `features`."""
+        return self.head(features)
 
     def regularised(self) -> Iterator[nn.Parameter]:
         """The weights that the L2 penalty acts on: matrices and kernels that train, never a bias or a norm."""
