@@ -14,7 +14,6 @@ from ferline.evaluation.bootstrap import (
     interval,
     intervals,
     mean_intervals,
-    paired_gain,
     resampled,
     weights,
 )
@@ -289,7 +288,7 @@ def test_a_difference_of_pairs_is_known_better_than_that_of_strangers():
         resampled(labels, each, EMOTIONS, None, 400, seed)["accuracy"]
         for each, seed in ((better, 0), (worse, 0), (worse, 1))
     ]
-    assert paired_gain(drawn[0], drawn[1]) == pytest.approx((found.low, found.high), abs=1e-12)
+    assert interval(drawn[0] - drawn[1]) == pytest.approx((found.low, found.high), abs=1e-12)
     low, high = interval(drawn[0] - drawn[2])
     assert high - low > 1.8 * (found.high - found.low)
 

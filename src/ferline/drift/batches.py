@@ -1,7 +1,6 @@
 """The images of one side of a comparison: of a raw set, of one split of it, or of a folder; some of them, by seed."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from ferline.datasets.audit.sets import whole
 from ferline.datasets.ingest import dataset_named, ingest, require_set
 from ferline.datasets.samples import SPLITS
 from ferline.datasets.sources.files import SUFFIXES, images_under
+from ferline.datasets.subjects import subject_finder
 from ferline.errors import FerlineError
 from ferline.params import DatasetParams
 
@@ -122,15 +122,10 @@ def _people(paths: Sequence[str], pattern: str) -> list[str | None]:
     if not pattern:
         return [None] * len(paths)
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise FerlineError(f"--subject: {pattern!r} is no regular expression ({error})") from None
-    if compiled.groups != 1:
-        raise FerlineError(
-            rf"--subject: {pattern!r} has {compiled.groups} groups; put the part that names the person in parentheses, "
-            r"such as '(S\d+)_'"
-        )
-    people = [(match := compiled.search(path)) and (match[1] or None) for path in paths]
+        find = subject_finder(pattern)
+    except FerlineError as error:  # the reader's own words are those of adding a set
+        raise FerlineError(str(error).removesuffix(" Nothing was added")) from None
+    people = [find(path) for path in paths]
     if not any(people):
         raise FerlineError(f"--subject: {pattern!r} finds nobody in any of {counted(len(paths))}, such as {paths[0]}")
     return people

@@ -137,11 +137,6 @@ def upward_interval(value: float, distribution: np.ndarray, chance: np.ndarray) 
     return [float(np.clip(low, 0, value)), float(max(high, value))]
 
 
-def paired_gain(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE) -> list[float] | None:
-    """The interval of first - second: two distributions from the same faces, subjects, resamples and seed."""
-    return interval(first - second, confidence)
-
-
 def difference(
     labels: np.ndarray,
     first_probabilities: np.ndarray,

@@ -4,9 +4,8 @@ Layout read: `CLASS/**/*.jpg` (and PNG, TIFF, ...), or the same below split fold
 `test/CLASS/**`. Classes and splits go by any case and usual synonym; an image's id is its path below the source.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from ferline.datasets.protocols import side_named
 from ferline.datasets.sources.files import few, images_under, row_of
 from ferline.datasets.sources.labels import Classes
 from ferline.datasets.sources.source import About, Found, Row, register_source, wrong_place
+from ferline.datasets.subjects import subject_finder
 from ferline.errors import FerlineError
 
 ABOUT = About(
@@ -58,7 +58,7 @@ def read(
     ] = "",
     cropped: Annotated[bool, "The images are faces cut out already, so no detector should look for one."] = False,
 ) -> Found:
-    classes, subject_of = Classes(map), _subject_finder(subject)
+    classes, subject_of = Classes(map), subject_finder(subject)
     paths = list(images_under(source)) if source.is_dir() else []
     if not paths:
         raise wrong_place(source, ABOUT.title, ["a folder for each emotion with images in it"], EXAMPLE)
@@ -109,22 +109,6 @@ def _placed(source: Path, paths: Sequence[str]) -> list[_Image]:
         _Image(path, split, folders[depth], path.split("/", depth + 1)[-1])
         for path, folders, split in zip(paths, parts, splits, strict=True)
     ]
-
-
-def _subject_finder(pattern: str) -> Callable[[str], str | None]:
-    """What gives the person of a path, by the user's pattern; nobody where there is no pattern."""
-    if not pattern:
-        return lambda path: None
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise FerlineError(f"--subject: {pattern!r} is no regular expression ({error}). Nothing was added") from None
-    if compiled.groups != 1:
-        raise FerlineError(
-            f"--subject: {pattern!r} has {compiled.groups} groups; put the one part that names the person in "
-            r"parentheses, such as '(S\d+)_'. Nothing was added"
-        )
-    return lambda path: (match := compiled.search(path)) and (match[1] or None)
 
 
 def _told(source: Path, pattern: str, images: Sequence[_Image], subjects: Mapping[str, str | None]) -> list[str]:
