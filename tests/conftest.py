@@ -100,3 +100,13 @@ def make_faces(tmp_path: Path) -> Callable[..., FaceSet]:
 def faces_in() -> Callable[..., FaceSet]:
     """`write_faces` into a folder that is given first, for what several tests share."""
     return write_faces
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables, made once: that takes over a second, a copy of the file takes none."""
+    import mlflow  # here: most tests do without it, and its import takes seconds
+
+    database = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{database}").search_experiments()
+    return database

@@ -27,14 +27,6 @@ Made = tuple[TrainedModel, Evaluation, FaceSet]
 QUICK = EvaluationParams(resamples=200, robustness=RobustnessParams(7, 1), occlusion=OcclusionParams(0))
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables, made once: that takes over a second, a copy of the file takes none."""
-    database = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{database}").search_experiments()
-    return database
-
-
 @pytest.fixture
 def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     shutil.copy(empty_store, tmp_path / "mlflow.db")
