@@ -44,9 +44,8 @@ def fer_training() -> None:
         )
         trained, scored = [], []
         for one in params.repetitions(name):
-            trained.append(
-                train(name, one.architecture, batch, policy, one.fold, one.seed, id=f"train_{name}{one.suffix}")
-            )
+            id = f"train_{name}{one.suffix}"
+            trained.append(train(name, one.architecture, batch, policy, params.compute, one.fold, one.seed, id=id))
             scored.append(evaluate(trained[-1], batch, params.evaluation, one.fold, id=f"evaluate_{name}{one.suffix}"))
         models += trained
         if len(scored) == 1:

@@ -10,6 +10,7 @@ import yaml
 from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 from zenml.pipelines.pipeline_definition import Pipeline
 
+from ferline.cli.said import Told
 from ferline.errors import FerlineError
 from pipelines.fer_training import fer_training
 
@@ -35,7 +36,7 @@ class CommandLinePipeline(Pipeline):
         try:
             return super().__call__(*args, **kwargs)
         except FerlineError as error:
-            raise click.ClickException(str(error)) from None
+            raise Told(error) from None
 
 
 def _read(path: str) -> dict[str, Any]:

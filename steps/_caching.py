@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 from zenml.config.cache_policy import CachePolicy
+from zenml.utils.source_utils import get_source_root
 
 import ferline
 
@@ -13,9 +14,13 @@ LIBRARY = Path(ferline.__file__).parent
 def following(*modules: str, files: tuple[Path, ...] = ()) -> CachePolicy:
     """Run the step again when the source of these modules changes, or of any ferline module that they import."""
     sources = {path for module in modules for path in _closure(module)}
-    return CachePolicy(
-        include_artifact_ids=False, file_dependencies=[str(path) for path in sorted(sources | set(files))]
-    )
+    return CachePolicy(include_artifact_ids=False, file_dependencies=_named(sources | set(files)))
+
+
+def _named(paths: set[Path]) -> list[str]:
+    """From the source root, where a pod has them too: its project is not in the folder that this machine has it in."""
+    root = Path(get_source_root())
+    return [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in sorted(paths)]
 
 
 def _closure(module: str) -> set[Path]:

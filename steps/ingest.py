@@ -14,8 +14,28 @@ from steps._caching import following
 @step(cache_policy=following("ferline.datasets.ingest"))
 def ingest(dataset: DatasetParams) -> Samples:
     """Open the versioned raw set, check its bytes and split it."""
+    fetch(dataset.name)
     require_versioned(dataset.name)
     return read(Path.cwd(), dataset)
+
+
+def fetch(name: str) -> None:
+    """Bring the images where none is: a pod's image has the set's pointer and manifest, the remote has the rest."""
+    raw = Path("data") / "raw"
+    pointer = raw / f"{name}.dvc"
+    if not pointer.exists() or any((raw / name).glob("*.parquet")):
+        return
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(Path.cwd())) as repo:
+            repo.pull(targets=[str(pointer)])
+    except (DvcException, OSError) as error:
+        raise FerlineError(
+            f"data/raw/{name}: not here, and DVC could not bring it ({error}). `dvc push {pointer}` where the set is, "
+            "and give this machine the remote's credentials"
+        ) from None
 
 
 def require_versioned(name: str) -> None:

@@ -12,19 +12,20 @@ from ferline.artifact import state_folder
 from ferline.augment.policy import AugmentationPolicy
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
-from ferline.params import ArchitectureParams
+from ferline.params import ArchitectureParams, ComputeParams
 from ferline.tracking import rows
 from ferline.tracking.machine import watched
-from ferline.training.loop import train as fit
+from ferline.jobs.launch import train as fit
 from steps._caching import following
 
 
-@step(cache_policy=following("ferline.training", "ferline.models"))
+@step(cache_policy=following("ferline.jobs", "ferline.training", "ferline.models"))
 def train(
     name: str,
     architecture: ArchitectureParams,
     faces: FaceSet,
     policy: AugmentationPolicy,
+    compute: ComputeParams,
     fold: int | None = None,
     seed: int | None = None,
 ) -> TrainedModel:
@@ -46,7 +47,9 @@ def train(
 
     checkpoints = _state_of(name, architecture, card)
     with watched(row):
-        return fit(name, architecture, faces.fold(fold), policy, card=card, checkpoints=checkpoints, on_epoch=show)
+        return fit(
+            name, architecture, faces.fold(fold), policy, compute, card=card, checkpoints=checkpoints, on_epoch=show
+        )
 
 
 def _state_of(name: str, architecture: ArchitectureParams, card: dict[str, Any]) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ import pytest
 import torch
 
 from ferline.artifact import staging, write_json
+from ferline.augment.policy import AugmentationPolicy
 from ferline.emotions import EMOTIONS
 from ferline.faces.faceset import FaceSet, ImageWriter
-from ferline.params import FaceParams
+from ferline.jobs.job import Job
+from ferline.params import ArchitectureParams, ComputeParams, FaceParams
 
 torch.set_num_threads(2)
 
@@ -100,6 +103,19 @@ def make_faces(tmp_path: Path) -> Callable[..., FaceSet]:
 def faces_in() -> Callable[..., FaceSet]:
     """`write_faces` into a folder that is given first, for what several tests share."""
     return write_faces
+
+
+@pytest.fixture
+def write_job(tmp_path: Path) -> Callable[..., Job]:
+    """A training written down, with a name of its own in the test's folder, for whatever process is to run it."""
+
+    def write(name: str, architecture: ArchitectureParams, faces: FaceSet, **compute: Any) -> Job:
+        policy = AugmentationPolicy.write(architecture.augmentation, faces, architecture.input, 0)
+        card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
+        given = name, architecture, faces, policy, card, ComputeParams(**compute), tmp_path / "checkpoints" / name
+        return Job.write(tmp_path / "jobs" / name, *given)
+
+    return write
 
 
 @pytest.fixture(scope="session")

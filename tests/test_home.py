@@ -7,7 +7,7 @@ import sys
 from ferline.home import STATE, settle
 
 ASKED = ("ZENML_CONFIG_PATH", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI")
-OURS = (*ASKED, "FERLINE_SCRATCH", "OMP_WAIT_POLICY", "MLFLOW_DISABLE_TELEMETRY", "ZENML_ANALYTICS_OPT_IN")
+OURS = (*ASKED, "FERLINE_SCRATCH", "GOMP_SPINCOUNT", "MLFLOW_DISABLE_TELEMETRY", "ZENML_ANALYTICS_OPT_IN")
 
 
 def test_zenml_and_mlflow_are_pointed_into_the_project(monkeypatch):

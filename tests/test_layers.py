@@ -17,6 +17,8 @@ LAYERS = [
     {"faces"},
     {"models", "augment"},
     {"training", "evaluation"},
+    {"jobs"},
+    {"bench"},
     {"serving"},
     {"tracking", "drift"},
     {"promotion"},

@@ -81,8 +81,10 @@ def staging(target: Path | None = None) -> Iterator[Path]:
         work = scratch_folder() if target is None else _beside(target)
         yield work
         seal(work)
+        _flush(work)
         if target is not None:
             _replace(work, target)
+            _flush(target.parent, only=True)
     except BaseException as error:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
@@ -106,6 +108,17 @@ def seal(folder: Path) -> None:
         if p.is_file() and p.name != MANIFEST
     }
     write_json(folder / MANIFEST, {"files": files})
+
+
+def _flush(folder: Path, only: bool = False) -> None:
+    """On the disk, not only in the system's memory: a power cut after the rename finds all of it."""
+    inside = [] if only else [path for path in folder.rglob("*") if not path.is_symlink()]
+    for path in [*inside, folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -180,6 +180,8 @@ class TrainingParams:
     monitor: Literal["loss", "accuracy", "macro_f1"] = "accuracy"
     early_stopping: int = 0
     clip_norm: float = 0.0
+    ema: float = 0.0
+    skip_non_finite: int = 0
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = 0
@@ -187,12 +189,43 @@ class TrainingParams:
     def __post_init__(self) -> None:
         for key in ("epochs", "batch_size", "schedule_patience", "schedule_step"):
             _require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number of at least 1")
-        for key in ("warmup_epochs", "early_stopping", "clip_norm", "weight_decay", "l2", "seed"):
+        for key in ("warmup_epochs", "early_stopping", "clip_norm", "weight_decay", "l2", "seed", "skip_non_finite"):
             _require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
-        _require(0 <= self.momentum < 1, "momentum", self.momentum, "a number from 0 to below 1")
+        for key in ("momentum", "ema"):
+            _require(0 <= getattr(self, key) < 1, key, getattr(self, key), "a number from 0 to below 1")
         _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a number from 0 to below 1")
         _require(0 < self.schedule_factor < 1, "schedule_factor", self.schedule_factor, "a factor between 0 and 1")
+
+
+@dataclass(frozen=True)
+class ComputeParams:
+    """What trainings run on. The batches, their order and what is done to them stay the same on any of it."""
+
+    devices: int = 1
+    nodes: int = 1
+    rendezvous: str = ""
+    restarts: int = 3
+    resident_share: float = 0.5
+    checkpoint_seconds: int = 60
+    deterministic: bool = False
+    compile: bool = False
+    graphs: bool = False
+
+    def __post_init__(self) -> None:
+        for key in ("devices", "nodes"):
+            _require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number of at least 1")
+        for key in ("restarts", "checkpoint_seconds"):
+            _require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+        _share("resident_share", self.resident_share)
+        host, _, port = self.rendezvous.rpartition(":")
+        ok = bool(host and port.isdigit()) if self.rendezvous else self.nodes == 1
+        _require(ok, "rendezvous", self.rendezvous, "the first machine as host:port, such as gpu1:29400")
+        _require(not (self.graphs and self.processes > 1), "graphs", True, "false with several devices or nodes")
+
+    @property
+    def processes(self) -> int:
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True)
@@ -315,6 +348,7 @@ class Params:
     promotion: PromotionParams
     seeds: int = 1
     evaluation: EvaluationParams = field(default_factory=EvaluationParams)
+    compute: ComputeParams = field(default_factory=ComputeParams)
 
     def __post_init__(self) -> None:
         _require(self.seeds >= 1, "seeds", self.seeds, "a whole number of at least 1")

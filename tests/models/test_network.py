@@ -13,7 +13,7 @@ def test_pixels_become_zero_to_one_and_channels_come_first():
     images[0, 1, 2] = torch.tensor([51, 102, 255])
     x = to_input(images, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     assert x.shape == (1, 3, 2, 3)
-    assert x.is_contiguous()
+    assert x.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(x[0, :, 1, 2], torch.tensor([0.2, 0.4, 1.0]))
     assert x[0, :, 0].abs().max() == 0
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ferline.errors import FerlineError
+from ferline.models.network import to_input
 from ferline.models.svm import ABSENT, SupportVectorMachine
 from ferline.models.trained import TrainedModel
 
@@ -91,15 +92,16 @@ def test_a_network_with_its_svm_answers_the_same_after_it_was_saved(kernel, fres
     (images, labels), (unseen, _) = faces(70), faces(40, seed=1)
     unfitted = TrainedModel.write(network, card, history, tmp_path / "unfitted")
     with torch.inference_mode():
-        batch = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
-        network.fit_head(network.features(batch).numpy(), labels, seed=0)
+        network.fit_head(
+            network.features(to_input(torch.from_numpy(images), *network.normalisation)).numpy(), labels, seed=0
+        )
     fitted = TrainedModel.write(network, card, history, tmp_path / "fitted")
     loaded = TrainedModel(tmp_path / "fitted")
     assert loaded.network().svm.fitted
     assert not unfitted.network().svm.fitted
     assert np.array_equal(loaded.predict(unseen), fitted.predict(unseen))
     with torch.inference_mode():
-        logits = network(torch.from_numpy(unseen).permute(0, 3, 1, 2) / 255)
+        logits = network(to_input(torch.from_numpy(unseen), *network.normalisation))
     assert np.allclose(loaded.predict(unseen), logits.double().softmax(dim=1).numpy(), rtol=0, atol=1e-12)
     assert not np.allclose(loaded.predict(unseen), unfitted.predict(unseen))
 

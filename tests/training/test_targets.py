@@ -11,11 +11,11 @@ from ferline.augment.policy import AugmentationPolicy
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
-from ferline.models.registry import create
 from ferline.models.trained import TrainedModel
-from ferline.params import ArchitectureParams, AugmentationParams, InputParams, TrainingParams
+from ferline.params import ArchitectureParams, InputParams, TrainingParams
+from ferline.training import losses
 from ferline.training.batches import Batches
-from ferline.training.loop import Session, train
+from ferline.training.loop import train
 
 CPU = torch.device("cpu")
 Make = Callable[..., FaceSet]
@@ -45,11 +45,13 @@ def fitted(faces: FaceSet, **training: object) -> TrainedModel:
 def test_batches_give_labels_or_votes_and_always_know_the_labels(make_faces: Make) -> None:
     faces = make_faces(votes=doubtful)
     order = np.array([9, 0, 3])
-    (_, labels), (_, votes) = (next(Batches(faces, "train", CPU, kind).draw(order, 8)) for kind in ("label", "votes"))
+    (_, labels), (_, votes) = (
+        next(Batches(faces, "train", CPU, targets=kind).drawn(order, [range(3)])) for kind in ("label", "votes")
+    )
     assert labels.tolist() == [2, 0, 3]
     assert votes.dtype == torch.float32
     np.testing.assert_allclose(votes.numpy(), doubtful(np.array([2, 0, 3])), rtol=1e-6)
-    assert Batches(faces, "train", CPU, "votes").labels.tolist() == faces.labels[faces.rows("train")].tolist()
+    assert Batches(faces, "train", CPU, targets="votes").labels.tolist() == faces.labels[faces.rows("train")].tolist()
 
 
 @pytest.mark.parametrize("change", [{}, {"label_smoothing": 0.1}, {"class_weights": "balanced"}])
@@ -75,32 +77,26 @@ def test_doubtful_votes_teach_doubt(make_faces: Make) -> None:
 def test_a_face_on_which_nobody_voted_is_all_its_labels(make_faces: Make) -> None:
     faces = make_faces(votes=doubtful)
     faces.table.at[faces.rows("train")[5], "votes"] = None
-    drawn = Batches(faces, "train", CPU, "votes").targets
+    drawn = Batches(faces, "train", CPU, targets="votes").targets
     np.testing.assert_allclose(drawn[4].numpy(), doubtful(np.array([4]))[0], rtol=1e-6)
     assert drawn[5].tolist() == [0, 0, 0, 0, 0, 1, 0]
 
 
 def test_votes_are_refused_where_nobody_voted(make_faces: Make) -> None:
     with pytest.raises(FerlineError, match=r"'votes' needs a set in which people voted.*Write targets: label"):
-        Batches(make_faces(), "train", CPU, "votes")
+        Batches(make_faces(), "train", CPU, targets="votes")
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_weighed_votes_are_divided_by_their_weights_as_labels_are(make_faces: Make, smoothing: float) -> None:
-    faces = make_faces(train=73, votes=certain)
-    given = architecture(class_weights="balanced", targets="votes", label_smoothing=smoothing)
-    policy = AugmentationPolicy.write(AugmentationParams(), faces, given.input, 0)
-    session = Session("small", create("cnn_lstm", given.input, "none", {}), given, policy, faces, CPU)
-    logits, labels = (
-        torch.randn(9, 7, generator=torch.Generator().manual_seed(0)),
-        torch.tensor([0, 0, 1, 2, 3, 4, 5, 6, 6]),
-    )
-    weights = session.class_weights
-    assert weights is not None
+def test_weighed_votes_are_divided_by_their_weights_as_labels_are(smoothing: float) -> None:
+    random = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(9, 7, generator=random), torch.tensor([0, 0, 1, 2, 3, 4, 5, 6, 6])
+    weights = losses.class_weights(labels, 7)
     assert weights.max() > weights.min()
     expected = functional.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
-    torch.testing.assert_close(session.loss(logits, labels), expected)
-    torch.testing.assert_close(session.loss(logits, functional.one_hot(labels, 7).float()), expected)
+    for targets in (labels, functional.one_hot(labels, 7).float()):
+        divisor = losses.divisors(targets, weights, 9)[0]
+        torch.testing.assert_close(losses.summed(logits, targets, weights, smoothing) / divisor, expected)
 
 
 @pytest.mark.parametrize("emotions", [KNOWN, ("angry", "happy", "neutral")])

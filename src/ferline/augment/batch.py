@@ -11,6 +11,7 @@ from ferline.augment import geometry, pixels
 from ferline.errors import FerlineError
 from ferline.params import AugmentationParams, InputParams
 
+BLOCK = 65_536  # images whose parameters are drawn at once: 30 MB of double precision on their way
 STREAM = 1  # sampling.order draws from another: NumPy takes the keys (seed, epoch) and (seed, epoch, 0) for the same
 
 
@@ -22,9 +23,12 @@ class Draws:
     light: torch.Tensor  # [N,2], brightness and contrast factors
     holes: torch.Tensor  # [N,4], left, top, right, bottom of the erased rectangle in output pixels
 
+    def __getitem__(self, images: slice) -> "Draws":
+        return Draws(self.back[images], self.light[images], self.holes[images])
+
     def to(self, device: torch.device) -> "Draws":
         """On `device`, by a single copy that the host does not wait for."""
-        if device.type == "cpu":
+        if self.back.device.type == device.type:
             return self
         packed = torch.cat([self.back.flatten(1), self.light, self.holes], dim=1).pin_memory()
         back, light, holes = packed.to(device, non_blocking=True).split([6, 2, 4], dim=1)
@@ -56,11 +60,19 @@ class Augmenter:
         self.mean, self.std = torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
 
     def __call__(self, images: torch.Tensor, epoch: int, step: int) -> torch.Tensor:
-        """uint8[N,H,H,C] to normalised float32[N,channels,side,side] on the same device; a resumed run draws the same.
-
-        Where several processes share a step, let each give its own: step x processes + rank.
-        """
+        """uint8[N,H,H,C] to normalised float32[N,channels,side,side] on the same device; equal numbers, equal draws."""
         return self.augment(images, draw(self.params, len(images), self.input.side, (self.seed, epoch, step)))
+
+    def drawn(self, count: int, epoch: int, device: torch.device) -> Draws:
+        """Parameters for each of the `count` places of an epoch, whatever batches and processes share them out."""
+        starts = range(0, max(count, 1), BLOCK)
+        blocks = [
+            draw(self.params, min(BLOCK, count - start), self.input.side, (self.seed, epoch, i)).to(device)
+            for i, start in enumerate(starts)
+        ]
+        if len(blocks) == 1:
+            return blocks[0]
+        return Draws(*(torch.cat(parts) for parts in zip(*((b.back, b.light, b.holes) for b in blocks), strict=True)))
 
     @torch.no_grad()
     def augment(self, images: torch.Tensor, draws: Draws) -> torch.Tensor:

@@ -12,6 +12,14 @@ from ferline.errors import FerlineError
 ROOT = Path()  # the project is where the command is typed, as for `zenml pipeline run`
 
 
+class Told(click.ClickException):
+    """An error of ours as one message, with its own exit status: 75 where a training was asked to stop."""
+
+    def __init__(self, error: FerlineError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]
+
+
 def told(command: Callable[..., None]) -> Callable[..., None]:
     """Our own errors come out as their one message."""
 
@@ -20,6 +28,6 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except FerlineError as error:
-            raise click.ClickException(str(error)) from None
+            raise Told(error) from None
 
     return run

@@ -85,8 +85,8 @@ def require_dropout(value: float) -> None:
 
 def to_input(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """uint8[N,H,W,C] to the float[N,C,H,W] that a network takes; training and prediction both come through here."""
-    # Contiguous on purpose: the permuted strides would put ResNet50 on its channels-last path, a third slower on a CPU.
-    pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    # Channels last, as networks are placed: twice as fast for the small ones on a CPU, and what tensor cores take.
+    pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
     return normalise(pixels.div_(255), mean, std)
 
 

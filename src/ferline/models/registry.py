@@ -54,7 +54,8 @@ def build(
     if weights not in ("none", "imagenet"):
         raise FerlineError(f"weights: {weights!r} is not allowed; write none or imagenet")
     resolved = _resolved_options(model, options)
-    network = _MODELS[model](input, weights, emotions, **resolved)
+    # Kernels channels last, as `to_input` lays images out; the same everywhere, since another order rounds otherwise.
+    network = _MODELS[model](input, weights, emotions, **resolved).to(memory_format=torch.channels_last)
     network.model, network.options = model, resolved
     return network
 

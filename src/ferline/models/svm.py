@@ -53,7 +53,9 @@ class SupportVectorMachine(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits [N,outputs] of features [N,D]."""
         logits = self.scores(features) * self.sharpness
-        return logits.new_full((len(logits), self.outputs), ABSENT).index_copy(1, self.classes, logits)
+        # The shape's own number, not len(): an exported graph keeps it open.
+        absent = logits.new_full((logits.shape[0], self.outputs), ABSENT)
+        return absent.index_copy(1, self.classes, logits)
 
     def scores(self, features: Tensor) -> Tensor:
         """scikit-learn's `decision_function`, one column for each class that was fitted."""
@@ -103,7 +105,7 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 def _votes(decisions: Tensor, classes: int) -> Tensor:
     """One-against-one decisions to scikit-learn's score a class: its votes, and a confidence that is below a third."""
-    votes = decisions.new_zeros(len(decisions), classes)
+    votes = decisions.new_zeros(decisions.shape[0], classes)
     confidence = torch.zeros_like(votes)
     for pair, (i, j) in enumerate(combinations(range(classes), 2)):
         decision = decisions[:, pair]

@@ -1,59 +1,91 @@
-"""Faces as batches on the device: held there whole when they fit, else streamed from the memory map."""
+"""Faces as batches on the device: held there whole when they fit, else streamed from the memory map a little ahead."""
 
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 
-RESIDENT_SHARE = 0.5  # of the device's free memory; the rest is for weights, gradients and activations
-RESIDENT_BYTES_CPU = 2 << 30
+AHEAD = 3  # batches on their way while one is at work
+Arrived = Callable[[], Tensor]
 
 
 class Batches:
     """One split of a FaceSet, ready to be drawn from in any order."""
 
-    def __init__(self, faces: FaceSet, split: str, device: torch.device, targets: str = "label") -> None:
-        """`targets`: what `draw` gives with the images, their labels or the shares of the taggers' votes."""
+    def __init__(
+        self, faces: FaceSet, split: str, device: torch.device, share: float = 0.5, targets: str = "label"
+    ) -> None:
+        """`share` of the device's free memory may be filled. `targets`: labels, or the shares of the taggers' votes."""
         self._faces, self._device = faces, device
-        self._rows = faces.rows(split)
-        self.labels = torch.from_numpy(faces.labels[self._rows]).to(device)
-        votes = targets == "votes"
-        if votes and not faces.table["votes"].notna().any():
-            raise FerlineError(
-                f"training.targets: 'votes' needs a set in which people voted, such as ferplus; {faces.folder} has "
-                "none. Write targets: label"
-            )
-        self.targets = torch.from_numpy(faces.vote_shares(self._rows)).to(device) if votes else self.labels
-        size = len(self._rows) * faces.side**2 * faces.channels
-        self._resident = self._gather(np.arange(len(self._rows))) if size <= _room(device) else None
+        self.rows = faces.rows(split)
+        self.labels = torch.from_numpy(faces.labels[self.rows]).to(device)
+        self.targets = torch.from_numpy(_votes(faces, self.rows)).to(device) if targets == "votes" else self.labels
+        size = len(self.rows) * faces.side**2 * faces.channels
+        self.resident = size <= share * _free(device)
+        self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._images = self._read(np.arange(len(self.rows)))() if self.resident else None
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
-    def draw(
-        self, order: np.ndarray, size: int, drop_single: bool = False
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """uint8[n,H,W,C] images and their targets, `size` at a time; a last batch of one is dropped on request,
-        since batch normalisation has no variance to take of it."""
-        for start in range(0, len(order), size):
-            positions = order[start : start + size]
-            if drop_single and len(positions) == 1 and start:
-                return
-            index = torch.from_numpy(positions).to(self._device, non_blocking=True)
-            images = self._gather(positions) if self._resident is None else self._resident[index]
-            yield images, self.targets[index]
+    def drawn(self, order: np.ndarray, places: Sequence[range]) -> Iterator[tuple[Tensor, Tensor]]:
+        """uint8[n,H,W,C] images and their targets at each run of places in `order`."""
+        index = torch.from_numpy(order).to(self._device)  # at once: a copy a batch would each wait for the device
+        indices = [index[run.start : run.stop] for run in places]
+        if self._images is not None:
+            images: Iterator[Tensor] = (self._images[chosen] for chosen in indices)
+        else:
+            images = self._streamed([order[run.start : run.stop] for run in places])
+        return ((batch, self.targets[chosen]) for batch, chosen in zip(images, indices, strict=True))
 
-    def _gather(self, positions: np.ndarray) -> torch.Tensor:
-        images = torch.from_numpy(self._faces.images[self._rows[positions]])
-        if self._device.type == "cuda":
-            images = images.pin_memory()
-        return images.to(self._device, non_blocking=True)
+    def _streamed(self, positions: list[np.ndarray]) -> Iterator[Tensor]:
+        waiting: deque[Future[Arrived]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="faces") as reader:
+            for chosen in positions:
+                waiting.append(reader.submit(self._read, chosen))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()()
+            while waiting:
+                yield waiting.popleft().result()()
+
+    def _read(self, positions: np.ndarray) -> Arrived:
+        """Off the memory map and on the way to the device; what is returned waits, on the device, for the arrival."""
+        shape = (len(positions), self._faces.side, self._faces.side, self._faces.channels)
+        read = torch.empty(shape, dtype=torch.uint8, pin_memory=self._copies is not None)
+        np.take(self._faces.images, self.rows[positions], axis=0, out=read.numpy(), mode="clip")
+        if self._copies is None:
+            return lambda: read
+        with torch.cuda.stream(self._copies):
+            images = read.to(self._device, non_blocking=True)
+            done = self._copies.record_event()
+
+        def arrived() -> Tensor:
+            torch.cuda.current_stream(self._device).wait_event(done)
+            images.record_stream(torch.cuda.current_stream(self._device))
+            return images
+
+        return arrived
 
 
-def _room(device: torch.device) -> int:
+def _votes(faces: FaceSet, rows: np.ndarray) -> np.ndarray:
+    if not faces.table["votes"].notna().any():
+        raise FerlineError(
+            f"training.targets: 'votes' needs a set in which people voted, such as ferplus; {faces.folder} has "
+            "none. Write targets: label"
+        )
+    return faces.vote_shares(rows)
+
+
+def _free(device: torch.device) -> int:
+    """Bytes of memory that nobody uses."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * RESIDENT_SHARE)
-    return RESIDENT_BYTES_CPU
+        return int(torch.cuda.mem_get_info(device)[0])
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
+    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -1,43 +1,46 @@
-"""Checkpoints: the whole state of a training after an epoch, as a sealed folder of numbers.
-
-The state of every random generator is missing on purpose: the loop seeds them from (seed, epoch) at each epoch's start.
-"""
+"""Checkpoints: the whole state of a training, within an epoch or between two, as a sealed folder of numbers."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from ferline.artifact import Artifact, staging, write_json
+from ferline.artifact import Artifact, link_or_copy, staging, write_json
 from ferline.errors import FerlineError
 
-KEPT = 2  # a power cut can tear the newest one; its manifest then does not fit and the one before serves
+KEPT = 2  # the newest may be damaged on its disk; its manifest then does not fit, and the one before serves
 
 Tensors = dict[str, torch.Tensor]
 
 
 class Checkpoints:
-    """`epoch-00007/` folders of one training; `folder` None keeps none."""
+    """`epoch-00007-step-000120/` folders of one training, each with the best weights so far; `folder` None: none."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self.folder = folder
 
-    def save(
-        self, epoch: int, network: Tensors, best: Tensors, optimiser: dict[str, Any], record: dict[str, Any]
-    ) -> None:
-        if self._folder is None:
+    def save(self, state: dict[str, Any], best: Tensors, random: list[Tensors], numbers: dict[str, Any]) -> None:
+        """`state` is the engine's, `random` every process's generators, `numbers` the progress's."""
+        if self.folder is None:
             return
-        target = self._folder / f"epoch-{epoch:05d}"
-        if target.exists():  # an earlier try at this epoch that could not be read back
-            shutil.rmtree(target)
+        target = self.folder / f"epoch-{len(numbers['history']):05d}-step-{numbers['step']:06d}"
+        before = self._found()[:1]
         with staging(target) as folder:
-            tensors, scalars = _flatten(optimiser)
-            save_file(_plain(network), folder / "network.safetensors")
-            save_file(_plain(best), folder / "best.safetensors")
+            tensors, scalars = _flatten(state["optimiser"])
+            save_file(_plain(state["network"]), folder / "network.safetensors")
+            save_file(_plain(state["average"]), folder / "average.safetensors")
             save_file(_plain(tensors), folder / "optimiser.safetensors")
-            write_json(folder / "state.json", {"epoch": epoch, "optimiser": scalars, **record})
+            for rank, generators in enumerate(random):
+                save_file(_plain(generators), folder / f"random-{rank}.safetensors")
+            if before and _best_epoch(before[0]) == numbers["best_epoch"]:
+                link_or_copy(before[0] / "best.safetensors", folder / "best.safetensors")
+            else:
+                save_file(_plain(best), folder / "best.safetensors")
+            own = {"optimiser": scalars, "scaler": state["scaler"], "at_once": state["at_once"]}
+            write_json(folder / "state.json", own | numbers)
         for old in self._found()[KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -46,27 +49,31 @@ class Checkpoints:
         for folder in self._found():
             try:
                 return _read(Artifact(folder).verify())
-            except FerlineError:
-                continue
+            except FerlineError as error:
+                print(f"{error}. Going on without this checkpoint", file=sys.stderr)
         return None
 
     def clear(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _found(self) -> list[Path]:
-        return sorted(self._folder.glob("epoch-*"), reverse=True) if self._folder else []
+        return sorted(self.folder.glob("epoch-*"), reverse=True) if self.folder else []
 
 
 def _read(checkpoint: Artifact) -> dict[str, Any]:
     state = checkpoint.read_json("state.json")
-    tensors = load_file(checkpoint.folder / "optimiser.safetensors")
-    return {
-        **state,
-        "network": load_file(checkpoint.folder / "network.safetensors"),
-        "best": load_file(checkpoint.folder / "best.safetensors"),
-        "optimiser": _unflatten(tensors, state["optimiser"]),
-    }
+    tensors = {path.stem: load_file(path) for path in checkpoint.folder.glob("*.safetensors")}
+    random = {name: tensors.pop(name) for name in sorted(tensors) if name.startswith("random-")}
+    state["optimiser"] = _unflatten(tensors.pop("optimiser"), state["optimiser"])
+    return {**state, **tensors, "random": [random[f"random-{rank}"] for rank in range(len(random))]}
+
+
+def _best_epoch(checkpoint: Path) -> int | None:
+    try:
+        return int(Artifact(checkpoint).verify().read_json("state.json")["best_epoch"])
+    except FerlineError:
+        return None
 
 
 def _plain(tensors: Tensors) -> Tensors:

@@ -25,6 +25,26 @@ def optimiser(parameters: Iterable[torch.nn.Parameter], params: TrainingParams) 
             return torch.optim.RMSprop(trained, lr=rate, momentum=params.momentum, weight_decay=decay)
 
 
+def load(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """`load_state_dict`, with every moment laid out in memory as its weight is.
+
+    A fused optimiser walks weight, gradient and moments side by side, whatever their strides say: moments that come
+    back from a file in plain order would silently be paired with the wrong weights of a channels-last convolution.
+    """
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    placed = {
+        index: {key: _as_laid_out(value, weights[index]) for key, value in slots.items()}
+        for index, slots in state["state"].items()
+    }
+    optimiser.load_state_dict({**state, "state": placed})
+
+
+def _as_laid_out(value: Any, weight: torch.Tensor) -> Any:
+    if not isinstance(value, torch.Tensor) or value.shape != weight.shape:
+        return value
+    return torch.empty_like(weight.detach(), memory_format=torch.preserve_format).copy_(value)
+
+
 def learning_rate(params: TrainingParams, epoch: int, history: list[dict[str, Any]]) -> float:
     """The rate of epoch `epoch` (from 0) after the epochs in `history`."""
     if epoch < params.warmup_epochs:

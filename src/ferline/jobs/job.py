@@ -1,0 +1,174 @@
+"""A training written down as a folder, so that other processes and other machines can take part in it."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ferline.artifact import write_json
+from ferline.augment.policy import AugmentationPolicy
+from ferline.errors import FerlineError, Preempted
+from ferline.faces.faceset import FaceSet
+from ferline.models.trained import TrainedModel
+from ferline.params import ArchitectureParams, AugmentationParams, ComputeParams, InputParams, TrainingParams
+
+KINDS = ("preempted", "refused", "memory", "died")  # why a process ended, the weightiest reason first
+
+
+@dataclass(frozen=True)
+class Job:
+    """`records.jsonl` are its epochs so far, `model/` its result, `failed/RANK.json` what ended a process."""
+
+    folder: Path
+
+    @property
+    def records(self) -> Path:
+        return self.folder / "records.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def model(self) -> TrainedModel:
+        return TrainedModel(self.folder / "model")
+
+    @classmethod
+    def write(
+        cls,
+        folder: Path,
+        name: str,
+        architecture: ArchitectureParams,
+        faces: FaceSet,
+        policy: AugmentationPolicy,
+        card: dict[str, Any],
+        compute: ComputeParams,
+        checkpoints: Path,
+    ) -> "Job":
+        content = {
+            "name": name,
+            "architecture": asdict(architecture),
+            "faces": str(faces.folder.resolve()),
+            "fold": faces.tested,
+            "policy": str(policy.folder.resolve()),
+            "card": card,
+            "compute": asdict(compute),
+            "checkpoints": str(checkpoints.resolve()),
+        }
+        for old in ("records.jsonl", "failed"):  # of an earlier start; how many images fit into memory stays known
+            shutil.rmtree(folder / old, ignore_errors=True)
+            (folder / old).unlink(missing_ok=True)
+        (folder / "failed").mkdir(parents=True)
+        write_json(folder / "job.json", content)
+        return cls(folder)
+
+    @property
+    def compute(self) -> ComputeParams:
+        return ComputeParams(**self._content()["compute"])
+
+    def arguments(self) -> dict[str, Any]:
+        """What `loop.train` takes."""
+        content = self._content()
+        return {
+            "name": content["name"],
+            "architecture": _architecture(content["architecture"]),
+            "faces": FaceSet(content["faces"], content["fold"]),
+            "policy": AugmentationPolicy(content["policy"]),
+            "card": content["card"],
+            "compute": self.compute,
+            "checkpoints": Path(content["checkpoints"]),
+            "target": self.model.folder,
+            "at_once": self._at_once(),
+        }
+
+    def lower(self, at_once: int) -> None:
+        """Memory ran out: from the next start on no more images than these go through a network together."""
+        write_json(self._memory, min(at_once, self._at_once() or at_once))
+
+    def follow(self, seen: int, show: Callable[[dict[str, Any]], None]) -> int:
+        """Show the epochs beyond `seen` that are written down by now; gives how many there are."""
+        lines = self.records.read_text().splitlines(keepends=True) if self.records.exists() else []
+        for record in (json.loads(line) for line in lines if line.endswith("\n")):
+            if record["epoch"] > seen:
+                show(record)
+                seen = record["epoch"]
+        return seen
+
+    def failed(self, rank: int, kind: str, error: Exception) -> None:
+        told = str(error) if isinstance(error, FerlineError) else f"{type(error).__name__}: {error}"
+        write_json(self.folder / "failed" / f"{rank}.json", {"kind": kind, "told": told})
+
+    @property
+    def refused(self) -> bool:
+        return any(found["kind"] == "refused" for found in self._failures().values())
+
+    def error(self) -> FerlineError:
+        """What to tell of a job that ended without a model."""
+        failures = self._failures()
+        if not failures:
+            return FerlineError(f"{self._name}: {self._killed()}. The last checkpoint is kept: start it again")
+        rank, found = min(failures.items(), key=lambda item: KINDS.index(item[1]["kind"]))
+        if found["kind"] == "preempted":
+            return Preempted(found["told"])
+        if found["kind"] == "refused":
+            return FerlineError(found["told"])
+        return FerlineError(
+            f"{self._name}: process {rank} died, and {self.compute.restarts} restarts did not help: {found['told']}. "
+            f"All that was said is in {self.log}; the last checkpoint is kept"
+        )
+
+    @classmethod
+    def open_in(cls, folder: Path) -> list["Job"]:
+        """Those under way on several machines, the oldest first."""
+        found = [cls(file.parent) for file in sorted(folder.glob("*/job.json"), key=lambda file: file.stat().st_mtime)]
+        return [job for job in found if job.compute.nodes > 1]
+
+    def close(self) -> None:
+        """No machine joins it from now on."""
+        (self.folder / "job.json").unlink(missing_ok=True)
+
+    def wait_until_closed(self, seconds: float = 60) -> None:
+        """By the machine that opened it. After its part another machine must not join the same job anew."""
+        deadline = time.monotonic() + seconds
+        while (self.folder / "job.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def _killed(self) -> str:
+        """torchrun's own last words on a process that could not speak for itself."""
+        said = [line.strip() for line in self.log.read_text().splitlines() if "exitcode" in line or "Signal" in line]
+        return f"its processes ended without a reason ({said[-1] if said else 'torchrun said nothing'}); see {self.log}"
+
+    def _failures(self) -> dict[str, dict[str, str]]:
+        files = sorted((self.folder / "failed").glob("*.json"))
+        return {file.stem: json.loads(file.read_text()) for file in files}
+
+    def _at_once(self) -> int | None:
+        return int(json.loads(self._memory.read_text())) if self._memory.exists() else None
+
+    @property
+    def _memory(self) -> Path:
+        return self.folder / "at_once.json"
+
+    @property
+    def _name(self) -> str:
+        return str(self._content()["name"])
+
+    def _content(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads((self.folder / "job.json").read_text()))
+        except (OSError, ValueError) as error:
+            raise FerlineError(f"{self.folder}: no training to take part in ({error})") from None
+
+
+def _architecture(content: dict[str, Any]) -> ArchitectureParams:
+    augmentation = dict(content["augmentation"])
+    augmentation["erasing_area"] = tuple(augmentation["erasing_area"])
+    parts = {
+        "input": InputParams(**content["input"]),
+        "training": TrainingParams(**content["training"]),
+        "augmentation": AugmentationParams(**augmentation),
+    }
+    return ArchitectureParams(**{**content, **parts})

@@ -1,0 +1,112 @@
+"""Trains in this process, or by torchrun in as many as `compute` asks for, on this machine or on several."""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ferline.artifact import scratch_folder
+from ferline.augment.policy import AugmentationPolicy
+from ferline.faces.faceset import FaceSet
+from ferline.images.parallel import cores
+from ferline.jobs.job import Job
+from ferline.models.trained import TrainedModel
+from ferline.params import ArchitectureParams, ComputeParams
+from ferline.training import loop
+
+POLL = 0.2  # seconds between looks at a running job
+Show = Callable[[dict[str, Any]], None]
+
+
+def train(
+    name: str,
+    architecture: ArchitectureParams,
+    faces: FaceSet,
+    policy: AugmentationPolicy,
+    compute: ComputeParams,
+    *,
+    card: dict[str, Any],
+    checkpoints: Path,
+    on_epoch: Show,
+) -> TrainedModel:
+    """As `loop.train`; `on_epoch` is called here, whichever process trains."""
+    if compute.processes == 1:
+        own: dict[str, Any] = {"card": card, "compute": compute, "checkpoints": checkpoints, "on_epoch": on_epoch}
+        model = loop.train(name, architecture, faces, policy, **own)
+        assert model is not None  # only other processes than the first have none
+        return model
+    job = Job.write(_job_of(checkpoints), name, architecture, faces, policy, card, compute, checkpoints)
+    try:
+        print(f"{name}: {compute.processes} processes; what they say is in {job.log}", flush=True)
+        if compute.nodes > 1:
+            print(f"{name}: on each of the other {compute.nodes - 1} machines: ferline join {job.folder}", flush=True)
+        if run(job, on_epoch):
+            raise job.error()
+        target = scratch_folder() / "model"
+        shutil.move(job.model.folder, target)
+        shutil.rmtree(job.folder)
+        return TrainedModel(target)
+    finally:
+        job.close()
+
+
+def run(job: Job, show: Show = lambda record: None, joining: bool = False) -> int:
+    """This machine's part of a job, until it is over; torchrun's exit status. SIGTERM is passed on to the processes."""
+    compute, seen = job.compute, 0
+    environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores() // compute.devices)), "PYTHONUNBUFFERED": "1"}
+    with (job.folder / f"log{'-joined' if joining else ''}.txt").open("a") as log:
+        process = subprocess.Popen(
+            _torchrun(job, compute), stdout=log, stderr=log, env=environment, preexec_fn=_die_with_parent
+        )
+        with _passing_on(process):
+            while process.poll() is None:
+                seen = job.follow(seen, show)
+                time.sleep(POLL)
+    job.follow(seen, show)
+    return process.returncode
+
+
+def _torchrun(job: Job, compute: ComputeParams) -> list[str]:
+    meeting = ["--standalone"]
+    if compute.nodes > 1:
+        meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={compute.rendezvous}", f"--rdzv-id={job.folder.name}"]
+    shape = [f"--nnodes={compute.nodes}", f"--nproc-per-node={compute.devices}", f"--max-restarts={compute.restarts}"]
+    ours = ["-m", "ferline.jobs.worker", str(job.folder)]
+    return [sys.executable, "-m", "torch.distributed.run", *meeting, *shape, *ours]
+
+
+def _job_of(checkpoints: Path) -> Path:
+    """Beside the checkpoints, on a disk that all machines share."""
+    return checkpoints.parent.parent / "jobs" / checkpoints.name
+
+
+class _passing_on:  # noqa: N801 - reads as the function it is
+    """SIGTERM goes to the child too, which saves and ends; this process then says so."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def __enter__(self) -> None:
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:
+            self._before = signal.signal(signal.SIGTERM, lambda *_: self._process.send_signal(signal.SIGTERM))
+
+    def __exit__(self, *_: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGTERM, self._before)
+        if self._process.poll() is None:  # an error here, Ctrl-C: nobody would wait for it
+            self._process.terminate()
+            self._process.wait()
+
+
+def _die_with_parent() -> None:
+    """A job without its parent would go on writing checkpoints beside the one that is started next. Linux alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

@@ -1,0 +1,55 @@
+"""Forward and backward of a full batch as one CUDA graph: of small batches, launching kernels is what takes time.
+
+The optimiser stays outside, so every optimiser, clipping and rate works as it does without.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+WARM_UP = 3  # steps taken as they are before one is recorded: libraries choose their kernels in them
+
+Backward = Callable[..., Tensor]
+
+
+class Recorded:
+    """`backward(*tensors)` that fills the parameters' gradients, recorded once and then replayed on new values."""
+
+    def __init__(self, backward: Backward) -> None:
+        self._backward, self._calls = backward, 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Gradients must be None until the recording; from then on they are the graph's own, and must be left alone."""
+        self._calls += 1
+        if self._calls <= WARM_UP:
+            return self._on_the_side(*inputs)
+        if self._graph is None:
+            self._record(inputs)
+        assert self._graph is not None
+        for own, given in zip(self._inputs, inputs, strict=True):
+            own.copy_(given, non_blocking=True)
+        self._graph.replay()
+        return self._output.clone()
+
+    @property
+    def recorded(self) -> bool:
+        return self._graph is not None
+
+    def _record(self, inputs: tuple[Tensor, ...]) -> None:
+        self._inputs = [tensor.clone() for tensor in inputs]
+        graph = torch.cuda.CUDAGraph()
+        # thread_local: the thread that streams faces may ask for memory meanwhile
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            self._output = self._backward(*self._inputs)
+        self._graph = graph
+
+    def _on_the_side(self, *inputs: Tensor) -> Tensor:
+        """On a stream of its own, as recordings are made: the default one cannot be recorded."""
+        side, main = torch.cuda.Stream(), torch.cuda.current_stream()
+        side.wait_stream(main)
+        with torch.cuda.stream(side):
+            output = self._backward(*inputs)
+        main.wait_stream(side)
+        return output

@@ -1,0 +1,51 @@
+"""A network over a whole split, and the scores by which epochs are compared."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score
+from torch import Tensor
+from torch.nn import functional
+
+from ferline.models.network import Network, to_input
+from ferline.training.batches import Batches
+from ferline.training.placement import Placement
+from ferline.training.processes import Processes
+
+AT_ONCE = {"cpu": 64, "cuda": 1024}  # faces, without gradients; a CPU's caches hold no more
+
+
+@torch.inference_mode()
+def over(
+    network: Network,
+    function: Callable[[Tensor], Tensor],
+    batches: Batches,
+    placement: Placement | None = None,
+    processes: Processes | None = None,
+) -> Tensor:
+    """`function` of every face of a split, in order: in a training's own numbers, or without a placement in float32,
+    as a saved model answers; each process taking its share where some are given."""
+    network.eval()
+    processes = processes or Processes()
+    own = processes.share(range(len(batches)))
+    size = AT_ONCE[batches.labels.device.type]
+    runs = [own[start : start + size] for start in range(0, len(own), size)]
+    parts = [batches.labels.new_zeros(0, len(network.emotions), dtype=torch.float32)] if not runs else []
+    for images, _ in batches.drawn(np.arange(len(batches)), runs):
+        with placement.autocast() if placement else nullcontext():
+            parts.append(function(to_input(images, *network.normalisation)).float())
+    return processes.together(torch.cat(parts), len(batches))
+
+
+def scores(logits: Tensor, labels: Tensor) -> dict[str, Any]:
+    """Loss without smoothing or weights, accuracy and macro F1 of a whole split."""
+    predicted = logits.argmax(1)
+    f1 = f1_score(labels.cpu(), predicted.cpu(), labels=labels.unique().cpu(), average="macro", zero_division=0)
+    return {
+        "loss": functional.cross_entropy(logits, labels).item(),
+        "accuracy": (predicted == labels).float().mean().item(),
+        "macro_f1": float(f1),
+    }
