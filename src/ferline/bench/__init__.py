@@ -1,0 +1,1 @@
+"""Yardsticks of training's speed: a plain PyTorch loop, the device's ceilings, and the floor that follows from both."""
