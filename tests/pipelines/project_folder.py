@@ -93,4 +93,5 @@ def small(content: dict[str, Any]) -> None:
     for architecture in kept.values():
         architecture["training"] = {"epochs": 2, "batch_size": 16, "learning_rate": 0.001, "device": "cpu"}
     content["architectures"] = kept
+    content["compute"] = {"checkpoint_seconds": 0}
     content["profiles"] = {"quick": {}}

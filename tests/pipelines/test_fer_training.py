@@ -101,26 +101,29 @@ def test_new_images_run_everything(first, project):
     assert {"ingest", "validate", "crop_faces", "train_cnn_lstm", "promote"} <= ran(project.train())
 
 
-def test_kill_minus_nine_in_the_middle_of_training_then_the_same_command(first, project, store):
-    def longer(content: dict) -> None:
-        content["architectures"]["cnn_lstm"]["training"].update(epochs=12, seed=5)
-
-    project.change(longer)
-    command = [str(BIN / "zenml"), "pipeline", "run", "fer_training"]
+def interrupted(project: Project, line_seen: str, by: signal.Signals) -> tuple[int, str]:
+    """The pipeline, sent a signal after it printed a line: its exit status, and what it printed from then on."""
     process = subprocess.Popen(
-        command,
+        [str(BIN / "zenml"), "pipeline", "run", "fer_training"],
         cwd=project.folder,
         env=project.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    for line in process.stdout:
-        if "cnn_lstm  epoch 4/12" in line:
-            break
+    assert any(line_seen in line for line in process.stdout)
     time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(by)
+    rest = process.stdout.read()
+    return process.wait(), rest
+
+
+def test_kill_minus_nine_in_the_middle_of_training_then_the_same_command(first, project, store):
+    def longer(content: dict) -> None:
+        content["architectures"]["cnn_lstm"]["training"].update(epochs=12, seed=5)
+
+    project.change(longer)
+    interrupted(project, "cnn_lstm  epoch 4/12", signal.SIGKILL)
     assert list(project.folder.glob(".ferline/checkpoints/cnn_lstm-*/epoch-*"))
 
     output = project.train()
@@ -131,6 +134,31 @@ def test_kill_minus_nine_in_the_middle_of_training_then_the_same_command(first, 
     row = children(store, newest)["cnn_lstm"]
     steps = [point.step for point in store.get_metric_history(row.info.run_id, "curves/train_loss")]
     assert steps == list(range(1, 13)), "one whole curve, the epochs before the kill included"
+
+
+def test_a_machine_that_is_wanted_back_saves_two_processes_work_and_the_same_command_goes_on(first, project, store):
+    def shared(content: dict) -> None:
+        content["architectures"]["cnn_lstm"]["training"].update(epochs=12, seed=6)
+        content["compute"].update(devices=2)
+
+    project.change(shared)
+    status, told = interrupted(project, "cnn_lstm  epoch 3/12", signal.SIGTERM)
+    assert status == 75
+    assert "cnn_lstm: asked to stop (SIGTERM) in epoch" in told
+    assert "the same command goes on from there" in told
+    assert list(project.folder.glob(".ferline/checkpoints/cnn_lstm-*/epoch-*"))
+
+    project.train()
+    row = children(store, parents(store)[0])["cnn_lstm"]
+    steps = [point.step for point in store.get_metric_history(row.info.run_id, "curves/train_loss")]
+    assert steps == list(range(1, 13))
+    assert not list(project.folder.glob(".ferline/jobs/*"))
+
+    def as_before(content: dict) -> None:
+        content["architectures"]["cnn_lstm"]["training"].update(seed=5)
+        content["compute"].update(devices=1)
+
+    project.change(as_before)
 
 
 def test_several_seeds_are_one_row_with_their_spread_and_each_below_it(first, project, store):
@@ -167,7 +195,7 @@ def test_several_seeds_are_one_row_with_their_spread_and_each_below_it(first, pr
             {"evaluation": {"slices": ["age"]}},
             "evaluation.slices: tiny has no column 'age'. Write some of: auto, face_size",
         ),
-        ({"facees": {}}, "facees: unknown key; known here: architectures, dataset, evaluation, faces"),
+        ({"facees": {}}, "facees: unknown key; known here: architectures, compute, dataset, evaluation, faces"),
         ({"profile": "fast"}, "profile: 'fast' is not allowed; write one of quick"),
     ],
 )

@@ -11,8 +11,8 @@ import mlflow
 import pytest
 
 from ferline.errors import FerlineError
-from ferline.promotion import lock as locking
-from ferline.promotion.lock import LEASE, SWEPT, exclusive
+from ferline.tracking import lock as locking
+from ferline.tracking.lock import LEASE, SWEPT, exclusive
 
 HELD = "ferline-lock-m"
 
@@ -52,7 +52,7 @@ def test_it_is_held_inside_and_gone_afterwards(client):
     with exclusive("m") as held:
         (found,) = client.search_registered_models()
         assert (found.name, found.tags["token"]) == (HELD, held.token)
-        assert "so that two at once cannot both win" in found.description
+        assert "one at a time works on the same thing" in found.description
     assert names(client) == []
 
 
@@ -86,7 +86,7 @@ def test_who_waits_gets_it_when_it_is_given_back(client):
 
 
 def test_the_lock_of_a_killed_process_is_taken_over_at_once(client, server):
-    script = "import os\nfrom ferline.promotion.lock import exclusive\nwith exclusive('m'): os._exit(9)"
+    script = "import os\nfrom ferline.tracking.lock import exclusive\nwith exclusive('m'): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
     assert names(client) == [HELD]
     with exclusive("m", patience=0) as held:
@@ -156,7 +156,7 @@ def test_a_holder_who_was_silent_too_long_may_not_go_on(client):
 def test_a_holder_whose_lock_was_taken_over_leaves_it_to_the_other(client):
     with exclusive("m") as late:
         client.set_registered_model_tag(HELD, "time", str(time.time() - LEASE - 1))
-        other = locking._acquire(HELD, patience=0)
+        other = locking._acquire(HELD, patience=0, "promotion")
         with pytest.raises(FerlineError, match="another may have taken its place"):
             late.renew()
     assert client.get_registered_model(HELD).tags["token"] == other.token

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import zlib
 
 import mlflow
@@ -222,3 +223,30 @@ def test_the_leaderboard_ranks_the_rows_and_is_told_on_the_parent(logged, make_m
     note = mlflow.get_run(parent).data.tags["mlflow.note.content"]
     assert "Leaderboard" in note
     assert "![" not in note, "a note has no files beside it"
+
+
+def test_steps_that_start_at_once_share_one_parent_and_one_row(store):
+    """As with a pod a step: five processes, started together, each a fold of one architecture."""
+    script = (
+        "import sys, time; from ferline.tracking import rows; time.sleep(max(0, float(sys.argv[1]) - time.time())); "
+        "parent = rows.parent('at once', 'at once'); rows.row(parent, 'small', int(sys.argv[2])); print(parent)"
+    )
+    start = str(time.time() + 12)
+    command = [sys.executable, "-c", script, start]
+    started = [subprocess.Popen([*command, str(fold)], stdout=subprocess.PIPE, text=True) for fold in range(5)]
+    parents = {process.communicate()[0].split()[-1] for process in started}
+    assert len(parents) == 1
+    client = mlflow.MlflowClient()
+    experiment = [client.get_experiment_by_name("fer_training").experiment_id]
+    assert len(client.search_runs(experiment, "tags.`ferline.pipeline_run` = 'at once'")) == 1
+    rows_found = client.search_runs(experiment, f"tags.`mlflow.parentRunId` = '{parents.pop()}'")
+    assert len(rows_found) == 1
+    assert len(client.search_runs(experiment, f"tags.`mlflow.parentRunId` = '{rows_found[0].info.run_id}'")) == 5
+
+
+def test_epochs_that_a_row_has_are_known(store):
+    row, _ = rows.row(rows.parent("epochs", "epochs"), "small")
+    assert rows.epochs(row) == 0
+    for epoch in (1, 2):
+        rows.log_epoch(row, {"epoch": epoch, "train_loss": 1.0})
+    assert rows.epochs(row) == 2

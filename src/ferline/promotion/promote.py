@@ -18,7 +18,6 @@ from ferline.params import PromotionParams
 from ferline.promotion import policy
 from ferline.promotion.comparison import reign
 from ferline.promotion.decision_page import as_markdown, title
-from ferline.promotion.lock import Lock, exclusive
 from ferline.promotion.marks import (
     DECIDED_AT,
     DECISION,
@@ -34,6 +33,7 @@ from ferline.promotion.marks import (
 )
 from ferline.promotion.policy import Candidate, Decision, Reigning
 from ferline.tracking import registry, rows, store
+from ferline.tracking.lock import Lock, exclusive
 from ferline.tracking.registry import Registered
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 
 from ferline.errors import FerlineError
 from ferline.promotion import marks
-from ferline.promotion.lock import exclusive
 from ferline.tracking import registry, store
+from ferline.tracking.lock import exclusive
 from ferline.tracking.registry import Registered
 
 KIND = "rollback"

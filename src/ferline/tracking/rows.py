@@ -5,6 +5,7 @@ can be written under a new parent without training again, and every parent shows
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.leaderboard import Leaderboard
 from ferline.models.trained import TrainedModel
 from ferline.tracking import dataset, settings, store, view
+from ferline.tracking.lock import exclusive
 from ferline.tracking.logged_model import log_model, logged_model
 from ferline.tracking.numbers import metrics_of, note_of, parameters_of
 
@@ -32,9 +34,23 @@ LIMIT = 6000  # the longest value of a parameter that every MLflow store takes
 
 def parent(pipeline_run: str, name: str) -> str:
     """The id of the pipeline run's own MLflow run, made at first use, with the settings that it runs under."""
-    found = store.search(f"tags.`{PARENT}` = '{pipeline_run}' and tags.`{KIND}` = 'pipeline'", 1)
-    if found:
-        return str(found[0].info.run_id)
+    condition = f"tags.`{PARENT}` = '{pipeline_run}' and tags.`{KIND}` = 'pipeline'"
+    return _once(pipeline_run, condition, lambda: _new_parent(pipeline_run, name))[0]
+
+
+def _once(key: str, condition: str, make: Callable[[], str]) -> tuple[str, bool]:
+    """The id of the run that meets the condition, and whether it had to be made: by one, of all the steps that want it.
+
+    An orchestrator with a pod a step starts all trainings of a pipeline run at once.
+    """
+    if found := _find(condition):
+        return found, False
+    with exclusive(f"row-{key}", work="start of a row"):
+        found = _find(condition)
+        return (found, False) if found else (make(), True)
+
+
+def _new_parent(pipeline_run: str, name: str) -> str:
     store.close_abandoned()
     tags = {PARENT: pipeline_run, RUN: name, KIND: "pipeline", **store.code_version(), **store.process_tags()}
     if changed := store.changed_files():
@@ -52,19 +68,24 @@ def row(parent_id: str, architecture: str, fold: int | None = None, seed: int | 
     for kind, member in (("fold", fold), ("seed", seed)):
         if member is not None:
             return _member_row(row(parent_id, architecture)[0], architecture, kind, member)
-    if found := find_row(parent_id, architecture):
-        return found, False
-    return _new_row(parent_id, architecture, {ARCHITECTURE: architecture, KIND: "architecture"}), True
+    tags = {ARCHITECTURE: architecture, KIND: "architecture"}
+    return _once(
+        f"{parent_id}-{architecture}", _of(parent_id, architecture), lambda: _new_row(parent_id, architecture, tags)
+    )
 
 
 def find_row(parent_id: str, architecture: str) -> str | None:
-    return _find(f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{ARCHITECTURE}` = '{architecture}'")
+    return _find(_of(parent_id, architecture))
+
+
+def _of(parent_id: str, architecture: str) -> str:
+    return f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{ARCHITECTURE}` = '{architecture}'"
 
 
 def _member_row(row_id: str, architecture: str, kind: str, member: int) -> tuple[str, bool]:
-    if found := _find(f"tags.`mlflow.parentRunId` = '{row_id}' and tags.`ferline.{kind}` = '{member}'"):
-        return found, False
-    return _new_row(row_id, f"{architecture} {kind} {member}", {f"ferline.{kind}": str(member), KIND: kind}), True
+    condition = f"tags.`mlflow.parentRunId` = '{row_id}' and tags.`ferline.{kind}` = '{member}'"
+    name, tags = f"{architecture} {kind} {member}", {f"ferline.{kind}": str(member), KIND: kind}
+    return _once(f"{row_id}-{kind}-{member}", condition, lambda: _new_row(row_id, name, tags))
 
 
 def _find(condition: str) -> str | None:
@@ -89,6 +110,12 @@ def log_parameters(run_id: str, content: dict[str, Any]) -> None:
     """All of a row's parameters in one request; the same again changes nothing."""
     params = [Param(key, str(value)[:LIMIT]) for key, value in store.flat(parameters_of(content)).items()]
     store.client().log_batch(run_id, params=params)
+
+
+def epochs(run_id: str) -> int:
+    """How many epochs a row's curves have: a step that runs again, its first pod taken away, only adds to them."""
+    points = store.client().get_metric_history(run_id, "curves/train_loss")
+    return max((point.step for point in points), default=0)
 
 
 def log_epoch(run_id: str, record: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""One promotion at a time, wherever it runs: the lock lies in the MLflow store, the one place that all of them share.
+"""One process at a time, on whatever machine: the lock lies in the MLflow store, the one place that all of them share.
 
 A lock is a registered model of a reserved name. The name is a primary key of the store, so of many processes that
 create it one succeeds. Its tags say who holds it. A holder that was killed leaves it behind, and then the store has no
@@ -29,7 +29,8 @@ LEASE = 15 * 60  # seconds since a holder was last heard of; scoring two models 
 PATIENCE = 10 * 60
 PAUSE = 0.5
 SWEPT = 3600  # by then nobody is left who took an abandoned lock for one to rename
-NOTE = "Held while a promotion or a rollback runs, so that two at once cannot both win. It is removed by itself."
+NOTE = "Held so that of several processes one at a time works on the same thing. It is removed by itself."
+PROMOTION = "promotion or rollback"
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,16 @@ class Lock:
 
 
 @contextmanager
-def exclusive(name: str, patience: float = PATIENCE) -> Iterator[Lock]:
-    """No other process is in here for the same name; waits for one that is."""
-    lock = _acquire(f"ferline-lock-{name}", patience)
+def exclusive(name: str, patience: float = PATIENCE, work: str = PROMOTION) -> Iterator[Lock]:
+    """No other process is in here for the same name; waits for one that is. `work`: what it would be doing."""
+    lock = _acquire(f"ferline-lock-{name}", patience, work)
     try:
         yield lock
     finally:
         _release(lock)
 
 
-def _acquire(name: str, patience: float) -> Lock:
+def _acquire(name: str, patience: float, work: str) -> Lock:
     lock, until, said = Lock(name, uuid.uuid4().hex), time.monotonic() + patience, False
     while True:
         with answering():
@@ -72,17 +73,17 @@ def _acquire(name: str, patience: float) -> Lock:
             if found is not None and _abandoned(found) and _put_aside(name, found["token"]):
                 continue
         if time.monotonic() > until:
-            raise FerlineError(_in_vain(name, patience, found))
+            raise FerlineError(_in_vain(name, patience, found, work))
         if found is not None and not said:
-            print(f"waiting for another promotion or rollback to end: {_holder(found)}", flush=True)
+            print(f"waiting for another {work} to end: {_holder(found)}", flush=True)
             said = True
         time.sleep(PAUSE if found else PAUSE / 10)
 
 
-def _in_vain(name: str, patience: float, found: dict[str, str] | None) -> str:
+def _in_vain(name: str, patience: float, found: dict[str, str] | None, work: str) -> str:
     holder = f": {_holder(found)}" if found else ""
     return (
-        f"another promotion or rollback did not end within {patience / 60:.0f} minutes{holder}. Nothing was changed; "
+        f"another {work} did not end within {patience / 60:.0f} minutes{holder}. Nothing was changed; "
         f"run it again. If that process is no more, delete the registered model {name!r} in MLflow "
         f"({mlflow.get_tracking_uri()}), or wait {LEASE // 60} minutes"
     )
