@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ferline.artifact import scratch_folder, state_folder
+from ferline.artifact import state_folder
+from ferline.cli.found_model import model_at
 from ferline.cli.said import ROOT, told
 from ferline.errors import FerlineError
 
@@ -90,7 +91,6 @@ def drift(
 
 
 def _model(where: str | None, name: str) -> "TrainedModel":
-    from ferline.models.trained import TrainedModel
     from ferline.tracking import registry
 
     if where is None:
@@ -98,31 +98,7 @@ def _model(where: str | None, name: str) -> "TrainedModel":
         if champion is None:
             raise FerlineError(f"there is no champion of the name {name!r} yet; write --model FOLDER, or --no-model")
         return champion.model()
-    if Path(where).is_dir():
-        return TrainedModel(where)
-    if ":/" not in where:
-        raise FerlineError(f"--model: {where!r} is no folder, and no address such as models:/{name}@champion")
-    return _downloaded(where)
-
-
-def _downloaded(address: str) -> "TrainedModel":
-    """Any address that MLflow knows: a version or an alias of a registered model, a run's artifact."""
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    from ferline.models.trained import TrainedModel
-
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(address, dst_path=str(scratch_folder())))
-    except (MlflowException, OSError) as error:
-        said = " ".join(str(error).split())
-        raise FerlineError(
-            f"--model: {address} cannot be had from MLflow at {mlflow.get_tracking_uri()} ({said})"
-        ) from None
-    cards = sorted(folder.rglob("model.json"))
-    if not cards:
-        raise FerlineError(f"--model: {address}: there is no model.json in its files")
-    return TrainedModel(cards[0].parent).verify()
+    return model_at(where, name)
 
 
 def _folder(reference: str, new: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ferline.faces.cropper import FaceCropper
+from ferline.faces.cropper import Crop, FaceCropper
 from ferline.faces.resize import resized
 from ferline.images.decode import decode
 from ferline.models.trained import TrainedModel
@@ -15,17 +15,21 @@ from ferline.params import FaceParams, InputParams
 class Predictor:
     """One model and the preprocessing that its card names."""
 
-    def __init__(self, model: TrainedModel, cropped: bool = False) -> None:
-        """`cropped`: the images are faces cut out already; in photographs, `detect: auto` looks for a face."""
-        self.model = model
+    def __init__(
+        self, model: TrainedModel, cropped: bool = False, smallest: float | None = None, device: str = "cpu"
+    ) -> None:
+        """`cropped`: the images are faces cut out already; in photographs, `detect: auto` looks for a face.
+
+        `smallest`: `faces` looks for faces down to this share of the image's short side.
+        """
+        self.model, self.device = model, device
         self.input = InputParams(**model.card["input"])
-        self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]), cropped)
+        self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]), cropped, smallest)
 
     def predict(self, images: Sequence[bytes]) -> pd.DataFrame:
         """One row an image: the chosen face's emotion, its confidence, all shares, and if a face was found."""
         crops = [self.cropper.crop(decode(data)) for data in images]
-        batch = np.stack([resized(crop.image, self.input) for crop in crops])
-        shares = self.model.predict(batch).astype(float)
+        shares = self.shares(np.stack([self.sized(crop) for crop in crops]))
         best, emotions = shares.argmax(1), self.model.emotions
         return pd.DataFrame(
             {
@@ -35,3 +39,15 @@ class Predictor:
                 **{emotion: shares[:, index] for index, emotion in enumerate(emotions)},
             }
         )
+
+    def faces(self, rgb: np.ndarray) -> list[tuple[Crop, np.ndarray]]:
+        """Every face of an RGB image, the largest first, each also at the network's size."""
+        return [(crop, self.sized(crop)) for crop in self.cropper.every(rgb)]
+
+    def sized(self, crop: Crop) -> np.ndarray:
+        """The face as the network takes it, uint8[side,side,channels]."""
+        return resized(crop.image, self.input)
+
+    def shares(self, faces: np.ndarray) -> np.ndarray:
+        """Calibrated shares float64[N, emotions] of faces of the network's size."""
+        return self.model.predict(faces, device=self.device).astype(float)

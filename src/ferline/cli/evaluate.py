@@ -1,0 +1,98 @@
+"""`ferline evaluate`: a model on one split of a downloaded dataset."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ferline.artifact import staging, state_folder, write_json
+from ferline.cli.found_model import named_model
+from ferline.cli.said import told
+from ferline.errors import FerlineError
+
+if TYPE_CHECKING:
+    from ferline.datasets.sources.source import Source
+    from ferline.serving.exam import Exam
+    from ferline.serving.views import Views
+
+
+RESULT = "exam.json"
+
+
+@click.command()
+@click.argument("model")
+@click.option("--data", "reader", required=True, help="The dataset's reader: fer2013, ckplus ... (`data add --help`).")
+@click.option("--source", required=True, type=click.Path(path_type=Path), help="The download: a file or folder.")
+@click.option("--split", default="PrivateTest", show_default=True, help="The split to score, or all.")
+@click.option("--votes", type=click.Path(path_type=Path), help="FER+'s fer2013new.csv: also 8 classes by its majority.")
+@click.option(
+    "--tta",
+    "how",
+    is_flag=False,
+    flag_value="mirror",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "mirror", "ten"]),
+    help="Average several views of each face; --tta alone is mirror.",
+)
+@click.option("--resamples", default=2000, show_default=True, type=click.IntRange(200), help="Of the bootstrap.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write; default: under .ferline/.")
+@told
+def evaluate(
+    model: str,
+    reader: str,
+    source: Path,
+    split: str,
+    votes: Path | None,
+    how: "Views",
+    resamples: int,
+    device: str,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Score MODEL (a folder, champion, or an address in MLflow) on one split of a dataset as it was downloaded.
+
+    The source needs to hold nothing but that split. Faces are found and cut as in the model's training; the faces of
+    FER2013 are cut out already. Writes exam.json with every number and its 95% interval, and predictions.parquet.
+    """
+    from ferline.params import EvaluationParams
+    from ferline.serving.exam import examine
+    from ferline.serving.exam_text import as_text
+
+    if out:
+        _require_own(out)
+    trained = named_model(model)
+    params = EvaluationParams(resamples=resamples)
+    exam = examine(trained, _reader(reader), source, split, votes, how=how, device=device, params=params)
+    folder = out or state_folder("exams") / _name(exam, source)
+    _write(folder, exam)
+    click.echo(json.dumps(exam.content, indent=2) if as_json else f"{as_text(exam.content)}\nWritten: {folder}")
+
+
+def _reader(name: str) -> "Source":
+    from ferline.datasets.sources import SOURCES
+
+    if name not in SOURCES:
+        raise FerlineError(f"--data: {name!r} is no reader; write one of {', '.join(sorted(SOURCES))}")
+    return SOURCES[name]
+
+
+def _name(exam: "Exam", source: Path) -> str:
+    parts = (exam.content["model"]["architecture"], source.resolve().stem, exam.content["data"]["split"])
+    return "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts)
+
+
+def _require_own(folder: Path) -> None:
+    """What is written replaces what is there: that must be an older exam and nothing of the user's."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / RESULT).exists()):
+        raise FerlineError(f"--out: {folder} is there and holds no {RESULT}. Name a new folder, or an older exam's")
+
+
+def _write(folder: Path, exam: "Exam") -> None:
+    with staging(folder) as work:
+        write_json(work / RESULT, exam.content)
+        exam.predictions.to_parquet(work / "predictions.parquet", index=False)

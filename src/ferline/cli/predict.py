@@ -1,0 +1,133 @@
+"""`ferline predict`: the emotions of all faces in photos, folders and videos."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ferline.artifact import write_json
+from ferline.cli.found_model import CHAMPION, named_model
+from ferline.cli.said import told
+from ferline.errors import FerlineError
+
+if TYPE_CHECKING:
+    from ferline.serving.recognise import Recognised
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", "where", default=CHAMPION, show_default=True, help="A model's folder, or address in MLflow.")
+@click.option("--json", "json_file", type=FILE, help="Write all faces and files as JSON; - for the screen.")
+@click.option("--csv", "csv_file", type=FILE, help="Write a row a face as CSV; - for the screen.")
+@click.option("--annotate", type=click.Path(path_type=Path, file_okay=False), help="Draw what was found into here.")
+@click.option(
+    "--threshold",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Say 'unsure' where no emotion is at least so likely.",
+)
+@click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Of videos each so many-th frame.")
+@click.option(
+    "--smallest",
+    default=0.08,
+    show_default=True,
+    type=click.FloatRange(0.01, 1),
+    help="Look for faces down to this share of a picture's short side.",
+)
+@click.option("--cropped", is_flag=True, help="The pictures are faces cut out already: look for none.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@told
+def predict(
+    paths: tuple[Path, ...],
+    where: str,
+    json_file: Path | None,
+    csv_file: Path | None,
+    annotate: Path | None,
+    threshold: float,
+    every: int,
+    smallest: float,
+    cropped: bool,
+    device: str,
+) -> None:
+    """Tell the emotion of every face in PATHS: photos, folders of them, videos.
+
+    A face is found by the Haar cascade and cut, levelled and scaled as in the model's training; its confidence is
+    calibrated. An expression is what a person shows, not what they feel: do not use it to judge people.
+
+    \b
+    Exit status:
+      0  every file was read, whatever is in it
+      1  some file could not be read; the others are done
+      2  the command was mistyped
+    """
+    from ferline.serving.annotate import Annotator
+    from ferline.serving.files import asked_for
+    from ferline.serving.predictor import Predictor
+    from ferline.serving.recognise import recognise
+
+    predictor = Predictor(named_model(where), cropped, smallest, _device(device))
+    show = Annotator(annotate) if annotate else None
+    found = recognise(asked_for(paths), predictor, threshold, every, show)
+    if json_file:
+        model = {"architecture": predictor.model.card["architecture"], "digest": predictor.model.digest}
+        _write_json(json_file, {"model": model, "threshold": threshold, **found.content()})
+    if csv_file:
+        _write(csv_file, found.table().to_csv(index=False))
+    if not (json_file or csv_file or annotate):
+        _say_faces(found)
+    _say_files(found, annotate)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise FerlineError("--device: 'cuda' was asked for and torch finds none; write auto or cpu")
+    return "cuda" if there and wanted != "cpu" else "cpu"
+
+
+def _write_json(path: Path, content: dict) -> None:
+    if path == Path("-"):
+        click.echo(json.dumps(content, indent=2))
+        return
+    try:
+        write_json(path, content)
+    except OSError as error:
+        raise FerlineError(f"{path}: could not be written ({error.strerror})") from None
+
+
+def _write(path: Path, text: str) -> None:
+    if path == Path("-"):
+        click.echo(text, nl=False)
+        return
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise FerlineError(f"{path}: could not be written ({error.strerror})") from None
+
+
+def _say_faces(found: "Recognised") -> None:
+    for face in found.faces:
+        frame = "" if face.frame is None else f" {face.second:.2f} s"
+        x, y, width, height = face.box
+        click.echo(f"{face.file}{frame}: {face.emotion} {face.confidence:.0%} at {x},{y} {width}x{height}")
+
+
+def _say_files(found: "Recognised", annotate: Path | None) -> None:
+    """What stays unsaid in the results: files without a face, and those that could not be read."""
+    for file, each in found.files.items():
+        if not each["faces"] and not each["wrong"]:
+            click.echo(f"{file}: no face found", err=True)
+    for line in found.failed:
+        click.echo(line, err=True)
+    pictures = sum(each["pictures"] for each in found.files.values())
+    drawn = f"; drawn into {annotate}" if annotate and pictures else ""
+    click.echo(f"{len(found.faces):,} faces in {pictures:,} pictures of {len(found.files):,} files{drawn}", err=True)
+    if found.failed:
+        sys.exit(1)

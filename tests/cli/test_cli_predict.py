@@ -1,0 +1,235 @@
+"""`ferline predict`, `evaluate` and `export` of a model, as a user types them."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import mlflow
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from data_commands import BIN, HERE
+
+from ferline.cli import main
+from ferline.datasets.synthetic import scene
+from ferline.emotions import EMOTIONS
+from ferline.models.registry import create
+from ferline.models.trained import TrainedModel
+from ferline.params import FaceParams, InputParams
+
+NAMES = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+
+
+def ferline(*arguments: object) -> Result:
+    """In this process; an error that is not told as one message is raised here."""
+    return CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small model of random weights."""
+    torch.manual_seed(0)
+    network = create("cnn_lstm", InputParams(48, 1), "none", {"width": 4, "lstm_units": 8})
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    card = {"architecture": "small", "preprocessing": asdict(FaceParams(side=48)), "data_digest": "d" * 64, "seed": 0}
+    card |= {"augmentation_digest": "a" * 64, "training": {}, "best_epoch": 1}
+    return TrainedModel.write(network, card, [], tmp_path_factory.mktemp("models") / "small").folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two photographs, in which commands run."""
+    for person in range(2):
+        path = tmp_path / "photos" / f"{person}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), scene(7, person, "happy", 0)[..., ::-1])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FERLINE_SCRATCH", str(tmp_path / ".ferline" / "scratch"))
+    return tmp_path
+
+
+@pytest.fixture
+def exam(here: Path) -> Path:
+    """A CSV with PrivateTest's rows alone, and votes for them beside it."""
+    random = np.random.default_rng(0)
+    rows, votes = ["emotion,pixels,Usage"], [f"Usage,Image name,{NAMES}"]
+    columns = dict(
+        zip(("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"), (4, 5, 6, 1, 3, 2, 0), strict=True)
+    )
+    for number in range(70):
+        pixels = cv2.resize(random.integers(0, 256, (6, 6), dtype=np.uint8), (48, 48)).ravel()
+        rows.append(f"{number % 7},{' '.join(map(str, pixels))},PrivateTest")
+        given = ["0"] * 10
+        given[columns[EMOTIONS[number % 7]]] = "10"
+        votes.append(f"PrivateTest,fer{number:07}.png,{','.join(given)}")
+    (here / "votes.csv").write_text("\n".join(votes) + "\n")
+    (here / "exam.csv").write_text("\n".join(rows) + "\n")
+    return here / "exam.csv"
+
+
+def test_a_folder_of_photos_as_json_csv_and_pictures(here, model):
+    done = ferline(
+        "predict",
+        "photos",
+        "--model",
+        model,
+        "--json",
+        "a.json",
+        "--csv",
+        "a.csv",
+        "--annotate",
+        "drawn",
+        "--threshold",
+        0,
+    )
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "2 faces in 2 pictures of 2 files; drawn into drawn" in done.stderr
+    found = json.loads((here / "a.json").read_text())
+    with (here / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [face["file"] for face in found["faces"]] == ["photos/0.jpg", "photos/1.jpg"]
+    assert found["model"]["digest"] == TrainedModel(model).digest
+    for face, row in zip(found["faces"], rows, strict=True):
+        assert [int(row[key]) for key in ("x", "y", "width", "height")] == face["box"]
+        assert row["emotion"] == face["emotion"] == max(face["shares"], key=face["shares"].get)
+        assert {emotion: float(row[emotion]) for emotion in EMOTIONS} == pytest.approx(face["shares"])
+    assert sorted(path.name for path in (here / "drawn").iterdir()) == ["0.jpg", "1.jpg"]
+
+
+def test_without_a_file_to_write_a_line_a_face(here, model):
+    done = ferline("predict", "photos/0.jpg", "--model", model, "--threshold", 1)
+    assert done.exit_code == 0
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("photos/0.jpg: unsure ")
+
+
+def test_a_bad_file_is_one_line_and_status_1_and_the_others_are_done(here, model):
+    (here / "photos" / "bad.jpg").write_text("hello")
+    done = ferline("predict", "photos", "gone.png", "--model", model, "--json", "a.json")
+    assert done.exit_code == 1
+    assert "photos/bad.jpg: not an image: the bytes begin with b'hello'" in done.stderr
+    assert "gone.png: not there\n" in done.stderr
+    found = json.loads((here / "a.json").read_text())
+    assert len(found["faces"]) == 2
+    assert [each["file"] for each in found["files"] if each["wrong"]] == ["photos/bad.jpg", "gone.png"]
+
+
+def test_a_damaged_video_prints_nothing_of_ffmpegs_own(here, model):
+    writer = cv2.VideoWriter("film.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (160, 160))
+    for _ in range(20):
+        writer.write(np.full((160, 160, 3), 90, np.uint8))
+    writer.release()
+    (here / "film.avi").write_bytes((here / "film.avi").read_bytes()[:-6000])
+    (here / "none.mp4").write_bytes(b"no film")
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_FFMPEG_LOGLEVEL"}
+    done = subprocess.run(
+        [BIN / "ferline", "predict", "film.avi", "none.mp4", "--model", model],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert len(lines) == 3, done.stderr
+    assert lines[0].startswith("film.avi: damaged: ")
+    assert lines[1].startswith("none.mp4: no video that can be read")
+
+
+@pytest.mark.parametrize("arguments", [("predict", "photos", "--model"), ("evaluate",), ("export",)])
+def test_a_model_that_is_not_there_is_said(here, arguments):
+    rest = {"evaluate": ("--data", "fer2013", "--source", "x.csv"), "export": ("--onnx", "x.onnx")}
+    done = ferline(*arguments, "nowhere", *rest.get(arguments[0], ()))
+    assert done.exit_code == 1
+    assert "'nowhere' is no folder, and no address such as models:/" in done.stderr
+
+
+def test_a_model_with_a_flipped_bit_is_refused(here, model):
+    shutil.copytree(model, here / "torn")
+    weights = here / "torn" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    done = ferline("predict", "photos", "--model", "torn")
+    assert done.exit_code == 1
+    assert "model.safetensors" in done.stderr
+
+
+@pytest.fixture
+def mlflow_store(here: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    shutil.copy(empty_store, here / "mlflow.db")
+    shutil.copy(HERE / "params.yaml", here)
+    uri = f"sqlite:///{here / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    yield
+    mlflow.set_tracking_uri("")
+
+
+def test_the_champion_is_what_predicts_unless_another_is_named(here, model, mlflow_store):
+    from ferline.tracking import registry, store
+    from ferline.tracking.logged_model import log_model
+
+    done = ferline("predict", "photos")
+    assert done.exit_code == 1
+    assert "there is no champion of the name 'ferline' yet" in done.stderr
+    run = store.client().create_run(store.experiment_id())
+    trained = TrainedModel(model)
+    log_model(run.info.run_id, trained)
+    registered = registry.register("ferline", trained, {})
+    store.client().set_registered_model_alias("ferline", "champion", registered.version)
+    assert ferline("predict", "photos", "--json", "a.json").exit_code == 0
+    assert json.loads((here / "a.json").read_text())["model"]["digest"] == trained.digest
+
+
+def test_an_exam_is_printed_and_written(here, model, exam):
+    done = ferline("evaluate", model, "--data", "fer2013", "--source", exam, "--votes", "votes.csv", "--resamples", 200)
+    assert done.exit_code == 0
+    content = json.loads((here / ".ferline" / "exams" / "small-exam-test" / "exam.json").read_text())
+    assert list(content["questions"]) == ["7_own", "8_majority"]
+    for question in content["questions"].values():
+        assert question["scores"]["faces"] == 70
+        assert f"{question['scores']['accuracy']:.4f}  (" in done.stdout
+    assert "exams/small-exam-test" in done.stdout
+
+
+def test_an_exam_as_json_into_a_folder_of_ones_own(here, model, exam):
+    given = ("evaluate", model, "--data", "fer2013", "--source", exam, "--resamples", 200, "--json", "--out", "mine")
+    for _ in range(2):  # an older exam is replaced
+        done = ferline(*given, "--tta")
+        assert json.loads(done.stdout) == json.loads((here / "mine" / "exam.json").read_text())
+        assert json.loads(done.stdout)["model"]["views"] == 2
+    (here / "photos" / "precious.txt").write_text("mine")
+    refused = ferline(*given[:-1], "photos")
+    assert refused.exit_code == 1
+    assert "--out: photos is there and holds no exam.json" in refused.stderr
+    assert (here / "photos" / "precious.txt").exists()
+
+
+def test_a_reader_that_is_not_known_is_said_with_those_that_are(here, model, exam):
+    done = ferline("evaluate", model, "--data", "fer13", "--source", exam)
+    assert done.exit_code == 1
+    assert "--data: 'fer13' is no reader; write one of affectnet, ckplus" in done.stderr
+
+
+def test_a_card_with_an_exam_in_it(here, model, exam):
+    ferline("evaluate", model, "--data", "fer2013", "--source", exam, "--resamples", 200, "--out", "mine")
+    done = ferline("export", model, "--card", "CARD.md", "--exam", "mine")
+    assert (done.exit_code, done.stdout) == (0, "CARD.md\n")
+    assert "| fer2013 test, 7 classes, the set's own labels | 70 |" in (here / "CARD.md").read_text()
+
+
+def test_a_model_as_onnx(here, model):
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(name)
+    done = ferline("export", model, "--onnx", "small.onnx")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("small.onnx: 0.")
+    assert (here / "small.onnx").stat().st_size > 10_000
