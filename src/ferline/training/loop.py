@@ -5,6 +5,7 @@ checkpoints keep it all. A training that was stopped anywhere and started again 
 never was.
 """
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -152,13 +153,12 @@ class Training:
         loss, right, images = engine.processes.sum(self.progress.sums()).tolist()
         with engine.average.in_place() if engine.average else nullcontext():
             logits = scoring.over(engine.network, engine.network, engine.validation, engine.placement, engine.processes)
-        record = {
-            "epoch": epoch + 1,
-            "learning_rate": rate,
-            "train_loss": loss / images,
-            "train_accuracy": right / images,
-        }
         found = scoring.scores(logits, engine.validation.labels)
+        if not math.isfinite(found["loss"]):  # the epoch's last update broke what its loss did not show yet
+            raise FerlineError(self._non_finite(len(engine.places) - 1, rate))
+        images = max(images, 1)  # none, where every batch was left out
+        record = {"epoch": epoch + 1, "learning_rate": rate}
+        record |= {"train_loss": loss / images, "train_accuracy": right / images}
         return record | {f"validation_{key}": value for key, value in found.items()}
 
     def _save(self) -> None:
