@@ -8,6 +8,7 @@ import atexit
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -163,10 +164,11 @@ def scratch_folder() -> Path:
     root = _scratch()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        for old in root.glob("p*-*"):
-            if not alive(int(old.name[1:].split("-")[0])):
+        own = f"{platform.node()}-p"  # a process number means nothing on another machine that shares this disk
+        for old in root.glob(f"{own}*-*"):
+            if not alive(int(old.name.removeprefix(own).split("-")[0])):
                 shutil.rmtree(old, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"p{os.getpid()}-", dir=root))
+        folder = Path(tempfile.mkdtemp(prefix=f"{own}{os.getpid()}-", dir=root))
     except OSError as error:
         raise FerlineError(
             f"{root}: no scratch folder can be made there ({error.strerror}). Set FERLINE_SCRATCH to a writable folder"

@@ -31,7 +31,7 @@ def test_a_comparison_holds_together(tmp_path: Path) -> None:
     lines = table([row]).splitlines()
     assert len(lines) == 3
     assert all(line.count("|") == len(HEAD) + 1 for line in lines)
-    assert json.loads(json.dumps(as_json([row], PEAK)))["rows"][0]["name"] == "small"
+    assert json.loads(json.dumps(as_json([row], {"float32": PEAK})))["rows"][0]["name"] == "small"
 
 
 def test_steps_with_faces_are_training_steps_and_go_on_over_epochs(tmp_path: Path) -> None:

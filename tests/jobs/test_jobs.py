@@ -18,6 +18,7 @@ from ferline.jobs.job import Job
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, AugmentationParams, InputParams, TrainingParams
 from ferline.training.loop import train
+from ferline.training.memory import SmallerError
 from ferline.training.processes import Processes
 
 Write = Callable[..., Job]
@@ -103,9 +104,19 @@ def test_batch_norms_count_the_images_of_all(make_faces, write_job: Write) -> No
     require_close(together(write_job("two", given, faces, devices=2)), alone(write_job("one", given, faces)), atol=1e-4)
 
 
-def test_a_process_without_an_image_keeps_step_and_counts_nothing(make_faces, write_job: Write) -> None:
-    """Three processes, 34 images, batches of 16: the last has 2."""
-    faces, given = make_faces(train=34), architecture(epochs=2, clip_norm=1.0)
+def test_processes_without_an_image_keep_step_and_count_nothing(make_faces, write_job: Write) -> None:
+    """Three processes, 18 images, batches of 16: the last has 2. Batch norms would count a third if it were there."""
+    faces = make_faces(train=18, validation=7, channels=3)
+    given = architecture(
+        "resnet50_transfer",
+        3,
+        epochs=1,
+        batch_size=16,
+        optimiser="sgd",
+        learning_rate=1e-3,
+        momentum=0.0,
+        clip_norm=1.0,
+    )
     require_close(
         together(write_job("three", given, faces, devices=3)), alone(write_job("one", given, faces)), atol=1e-4
     )
@@ -188,16 +199,55 @@ def test_what_only_the_user_can_put_right_is_told_as_it_is_and_not_tried_again(m
     assert time.monotonic() - started < 60
 
 
-def test_memory_that_runs_out_in_one_process_starts_all_again_with_fewer_images(make_faces, write_job: Write) -> None:
+def test_memory_that_runs_out_in_one_process_is_known_to_all_at_the_next_start(make_faces, write_job: Write) -> None:
     job = write_job("short", architecture(), make_faces(), devices=2)
+    job.failed(1, "memory", SmallerError(9))
+    job.lower(9)
+    assert job.smaller(None)
+    assert not job.smaller(9), "it would end as before"
     job.lower(6)
     job.lower(9)
-    assert job.arguments()["at_once"] == 6
-    model = together(job)
-    assert model.card["computed"]["images_at_once"] == 6
+    assert job.smaller(9)
+    assert launch.run(job) == 0
+    assert job.model.card["computed"]["images_at_once"] == 6
+    assert not job.smaller(9), "what ended a process before its restart is past"
+
+
+def test_a_restart_after_the_model_was_written_trains_nothing(make_faces, write_job: Write) -> None:
+    job = write_job("done", architecture(), make_faces(), devices=2)
+    assert launch.run(job) == 0
+    written = job.model.folder.stat().st_mtime_ns
+    assert launch.run(job) == 0
+    assert job.model.folder.stat().st_mtime_ns == written
+
+
+def test_processes_end_with_the_one_that_started_them(make_faces, write_job: Write) -> None:
+    """kill -9 of torchrun: no worker goes on writing checkpoints beside the next start."""
+    job = write_job("orphans", architecture(epochs=500), make_faces(train=210), devices=2)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    process = subprocess.Popen([*command, "-m", "ferline.jobs.worker", str(job.folder)], stderr=subprocess.DEVNULL)
+    worker = worker_of(job)
+    for _ in range(300):
+        if job.records.exists():
+            break
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    for _ in range(300):
+        if not Path(f"/proc/{worker}").exists():
+            break
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()
 
 
 # ---- two machines
+
+
+def test_a_job_whose_machine_was_killed_is_passed_over(make_faces, write_job: Write) -> None:
+    job = write_job("hosts", architecture(), make_faces(), nodes=2, rendezvous="127.0.0.1:29712")
+    assert Job.open_in(job.folder.parent) == [job]
+    os.utime(job.folder / "job.json", (0, time.time() - 120))
+    assert Job.open_in(job.folder.parent) == []
 
 
 def test_two_machines_train_together(make_faces, write_job: Write, tmp_path: Path) -> None:

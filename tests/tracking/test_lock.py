@@ -156,7 +156,7 @@ def test_a_holder_who_was_silent_too_long_may_not_go_on(client):
 def test_a_holder_whose_lock_was_taken_over_leaves_it_to_the_other(client):
     with exclusive("m") as late:
         client.set_registered_model_tag(HELD, "time", str(time.time() - LEASE - 1))
-        other = locking._acquire(HELD, patience=0, "promotion")
+        other = locking._acquire(HELD, patience=0, work="promotion")
         with pytest.raises(FerlineError, match="another may have taken its place"):
             late.renew()
     assert client.get_registered_model(HELD).tags["token"] == other.token

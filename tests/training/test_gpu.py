@@ -103,19 +103,35 @@ def test_faces_arrive_whole_held_or_streamed(make_faces, share: float) -> None:
 @pytest.mark.parametrize("how", ["graphs", "compile"])
 def test_recorded_and_compiled_steps_come_to_what_plain_ones_do(make_faces, model: str, how: str) -> None:
     given = architecture(model, precision="float32", optimiser="sgd", learning_rate=1e-3)
-    given = replace(given, options={**given.options, **({"dropout": 0.0} if "dropout" in given.options else {})})
-    faces = make_faces(train=136, channels=given.input.channels)
-    plain, other = stepped(engine(faces, given)), stepped(engine(faces, given, **{how: True}))
-    assert len(plain) == 18
-    torch.testing.assert_close(torch.tensor(other)[:, 0], torch.tensor(plain)[:, 0], rtol=2e-2, atol=1e-2)
+    without = {"dropout": 0.0} if model in ("cnn_lstm_svm", "resnet50_transfer") else {}
+    given = replace(given, options={**given.options, **without})
+    faces = make_faces(train=136, channels=given.input.channels)  # 8 batches of 16 and one of 8
+    plain, other = engine(faces, given), engine(faces, given, **{how: True})
+    one, two = stepped(plain, epochs=3), stepped(other, epochs=3)
+    assert len(one) == 27
+    torch.testing.assert_close(torch.tensor(two)[:, 0], torch.tensor(one)[:, 0], rtol=1e-2, atol=1e-2)
+    for mine, theirs in zip(plain.network.parameters(), other.network.parameters(), strict=True):
+        torch.testing.assert_close(theirs, mine, rtol=1e-2, atol=1e-3)
+
+
+def test_a_recording_keeps_its_gradients_through_a_batch_that_is_not_full(make_faces) -> None:
+    ours = engine(make_faces(train=88), architecture(), graphs=True)  # 5 batches of 16 and one of 8
+    ours.begin(0, 1e-3)
+    places = []
+    for step, images, targets in ours.batches():
+        ours.step(step, images, targets)
+        places.append([parameter.grad.data_ptr() for parameter in ours.network.parameters()])
+    assert places[3] == places[4] == places[5]
 
 
 def test_dropout_in_a_graph_is_new_at_every_step(make_faces) -> None:
     given = replace(architecture(learning_rate=1e-12), options={"dropout": 0.5}, augmentation=AugmentationParams())
     ours = engine(make_faces(train=16), given, graphs=True)
-    losses = [row[0] for row in stepped(ours, epochs=8)]
+    ours.begin(0, 1e-12)
+    _, images, targets = next(ours.batches())
+    losses = [ours.step(0, images, targets)[0].item() for _ in range(8)]
     assert ours.records
-    assert len(set(losses[4:])) == 4
+    assert len(set(losses[4:])) == 4, "the same faces under the same draws: dropout alone can make the difference"
 
 
 ALONE = (
@@ -124,7 +140,7 @@ ALONE = (
 ALONE += "train(**Job(Path(sys.argv[1])).arguments(), on_epoch=lambda record: print(record['epoch'], flush=True))"
 
 
-@pytest.mark.parametrize("model", [name for name in names() if name != "cnn_lstm_svm"])  # its transformer: not exact
+@pytest.mark.parametrize("model", ["cnn_lstm", "resnet50_gru"])  # cnn_lstm_svm's transformer has no exact gradient
 def test_in_deterministic_mode_a_kill_and_a_stop_lose_nothing(make_faces, write_job: Write, model: str) -> None:
     given = architecture(model, epochs=4, ema=0.9)
     faces = make_faces(train=210, channels=given.input.channels)
@@ -156,6 +172,7 @@ def test_a_stop_in_this_process_saves(make_faces, write_job: Write) -> None:
 def test_a_full_memory_halves_what_goes_through_at_once(make_faces, capfd: pytest.CaptureFixture) -> None:
     given = replace(architecture(batch_size=1024, precision="float32"), options={"width": 64}, input=InputParams(96, 1))
     ours = engine(make_faces(train=1024, side=96), given)
+    torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (3 << 30)) / total)
     try:

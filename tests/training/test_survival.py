@@ -58,7 +58,7 @@ def weights(model: TrainedModel) -> dict[str, torch.Tensor]:
 
 def test_kill_minus_nine_at_a_random_moment_loses_nothing(make_faces, write_job: Write) -> None:
     """A real SIGKILL, with checkpoints in the middle of epochs; the second process ends with an undisturbed one's."""
-    faces, given = make_faces(train=700), architecture(epochs=6)
+    faces, given = make_faces(train=700), architecture(epochs=20)
     whole = run(write_job("whole", given, faces))
     job = write_job("killed", given, faces, checkpoint_seconds=1)
     process = subprocess.Popen([sys.executable, "-c", ALONE, str(job.folder)], stderr=subprocess.PIPE)
@@ -156,6 +156,41 @@ def test_every_generator_goes_on_where_it_was() -> None:
     randomness.seed(6)
     randomness.restore(kept)
     assert (np.random.normal(), np.random.random(), random.random(), torch.rand(3).tolist()) == expected
+
+
+def test_checkpoints_after_two_damaged_ones_are_kept(make_faces, write_job: Write) -> None:
+    job = write_job("damaged", architecture(), make_faces(), checkpoint_seconds=0)
+
+    def stop_at(epoch: int) -> None:
+        def stop(record: dict) -> None:
+            if record["epoch"] == epoch:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(job, on_epoch=stop)
+
+    stop_at(3)
+    folder = Path(job.arguments()["checkpoints"])
+    for torn in folder.glob("epoch-*/network.safetensors"):
+        torn.write_bytes(torn.read_bytes()[:-8] + b"\x01" * 8)
+    (folder / ".epoch-00001-left").mkdir()
+    stop_at(1)
+    assert [path.name for path in folder.iterdir()] == ["epoch-00001-step-000000"]
+    seen: list[int] = []
+    run(job, on_epoch=lambda record: seen.append(record["epoch"]))
+    assert seen == [1, 2, 3, 4]
+
+
+def test_float16_scales_its_losses_and_goes_on_bit_for_bit(make_faces, write_job: Write) -> None:
+    """Scaled as on a GPU that has no bfloat16; overflows of the scale are no bad batches."""
+    faces, given = make_faces(), architecture(epochs=3, precision="float16", skip_non_finite=1)
+    whole = run(write_job("whole", given, faces))
+    job = write_job("stopped", given, faces)
+    with pytest.raises(Preempted):
+        run(job, on_epoch=lambda record: os.kill(os.getpid(), signal.SIGTERM))
+    resumed = run(job)
+    assert resumed.history == whole.history
+    assert all(torch.equal(tensor, weights(whole)[key]) for key, tensor in weights(resumed).items())
 
 
 # ---- losses that are no numbers

@@ -1,7 +1,8 @@
 """One architecture's speed beside the three yardsticks, all measured in one run on one device."""
 
+import gc
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,9 +11,10 @@ import torch
 from ferline.bench import ours
 from ferline.bench.ceiling import Peak
 from ferline.bench.floor import floor, utilisation
-from ferline.bench.plain import plain, worker_counts
+from ferline.bench.plain import plain
 from ferline.bench.timing import Timing
 from ferline.bench.work import work
+from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 from ferline.params import ArchitectureParams, ComputeParams
 
@@ -69,9 +71,11 @@ def compare(
     with_plain: bool = True,
 ) -> Comparison:
     """`seconds` of each contender in each of `rounds`, one after the other."""
+    _release()
     engine = ours.made(faces, architecture, compute or ComputeParams())
     device = engine.device
-    workers = _best_workers(faces, architecture, device, seconds / 4) if with_plain else None
+    peak_bytes = ours.measured(ours.with_faces(engine), device, seconds / 4).peak_bytes  # while nothing else is there
+    workers = plain(faces, architecture, device, seconds=seconds / 4).workers if with_plain else None
     with_faces, on_one = (
         ours.with_faces(engine),
         ours.on_one_batch(ours.made(faces, architecture, compute or ComputeParams())),
@@ -82,6 +86,10 @@ def compare(
         fixed.append(ours.measured(on_one, device, seconds))
         if with_plain:
             theirs.append(plain(faces, architecture, device, seconds=seconds, workers=workers))
+    if engine.at_once < architecture.training.batch_size:
+        raise FerlineError(
+            f"{name}: {architecture.training.batch_size} images at a time are more than the memory takes"
+        )
     step = statistics.median(timing.step_seconds for timing in mine)
     batch, numbers = architecture.training.batch_size, str(engine.placement.dtype).removeprefix("torch.")
     counted = work(architecture, batch, numbers)
@@ -96,7 +104,7 @@ def compare(
         of_floor=floor(counted, peak).seconds / step,
         utilisation=utilisation(counted, step, peak),
         outside=max(0.0, 1 - of_fixed),
-        peak_bytes=mine[-1].peak_bytes,
+        peak_bytes=peak_bytes,
         workers=workers,
     )  # fmt: skip
 
@@ -107,8 +115,10 @@ def table(comparisons: Sequence[Comparison]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def as_json(comparisons: Sequence[Comparison], peak: Peak) -> dict[str, Any]:
-    return {"peak": asdict(peak), "torch": torch.__version__, "rows": [asdict(each) for each in comparisons]}
+def as_json(comparisons: Sequence[Comparison], peaks: Mapping[str, Peak]) -> dict[str, Any]:
+    """With the device's ceilings in each kind of number."""
+    ceilings = {numbers: asdict(peak) for numbers, peak in peaks.items()}
+    return {"peaks": ceilings, "torch": torch.__version__, "rows": [asdict(each) for each in comparisons]}
 
 
 def sized(architecture: ArchitectureParams, side: int | None, batch: int | None) -> ArchitectureParams:
@@ -118,9 +128,12 @@ def sized(architecture: ArchitectureParams, side: int | None, batch: int | None)
     return replace(architecture, input=input, training=replace(training, batch_size=batch) if batch else training)
 
 
-def _best_workers(faces: FaceSet, architecture: ArchitectureParams, device: torch.device, seconds: float) -> int:
-    timings = [plain(faces, architecture, device, seconds=seconds, workers=count) for count in worker_counts(device)]
-    return max(timings, key=lambda timing: timing.images_per_second).workers or 0
+def _release() -> None:
+    """What an earlier comparison left: engines are in cycles, and compiled code is kept."""
+    gc.collect()
+    torch.compiler.reset()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _speed(timings: Sequence[Timing]) -> float:

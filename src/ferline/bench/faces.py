@@ -1,5 +1,6 @@
 """Faces to measure with: noise, as large and as many as wanted. How fast a step is does not depend on what is seen."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from ferline.artifact import staging, write_json
 from ferline.datasets.samples import SPLITS
 from ferline.emotions import EMOTIONS
 from ferline.faces.faceset import TABLE_COLUMNS, FaceSet, ImageWriter
+from ferline.params import FaceParams
 
 CHUNK = 1024
 
@@ -25,5 +27,6 @@ def noise(folder: Path, count: int, side: int, channels: int, seed: int = 0) -> 
                 shape = (min(CHUNK, len(table) - start), side, side, channels)
                 writer.append(random.integers(0, 256, shape, dtype=np.uint8))
         table.to_parquet(work / "faces.parquet", index=False)
-        write_json(work / "origin.json", {"dataset": {"name": "noise"}, "data_digest": f"{seed:064x}"})
+        origin = {"dataset": {"name": "noise"}, "data_digest": f"{seed:064x}", "preprocessing": asdict(FaceParams())}
+        write_json(work / "origin.json", origin)
     return FaceSet(folder)

@@ -31,11 +31,12 @@ def bench(
     """Training speed of the architectures in params.yaml, and beside what.
 
     Images a second, the share of the device's arithmetic, peak memory, and ratios to (a) the same network on one batch
-    that lies ready, (b) a plain PyTorch loop, (c) the floor that the device's own rates set. docs/performance.md says
+    that lies ready, (b) a plain PyTorch loop, (c) the device's own ceilings, as MFU and as the
+    share of our time that the floor would take. docs/performance.md says
     how to read it.
     """
     from ferline.artifact import scratch_folder, write_json
-    from ferline.bench.ceiling import peak
+    from ferline.bench.ceiling import Peak, peak
     from ferline.bench.compare import as_json, compare, sized, table
     from ferline.bench.faces import noise
     from ferline.errors import FerlineError
@@ -45,18 +46,21 @@ def bench(
     params = load("params.yaml")
     if unknown := sorted(set(names) - params.architectures.keys()):
         raise FerlineError(f"{', '.join(unknown)}: not in params.yaml; known: {', '.join(params.architectures)}")
-    comparisons = []
+    comparisons, ceilings = [], dict[str, Peak]()
     for name in names or params.architectures:
         architecture = sized(params.architectures[name], side, batch)
         placement = Placement.of(architecture.training, params.compute)
-        ceiling = peak(placement.device, str(placement.dtype).removeprefix("torch."))
+        numbers = str(placement.dtype).removeprefix("torch.")
+        ceiling = ceilings.setdefault(numbers, ceilings.get(numbers) or peak(placement.device, numbers))
         input = architecture.input
         faces = noise(scratch_folder() / "faces", count, input.side, input.channels)
         comparisons.append(
             compare(name, architecture, faces, ceiling, params.compute, seconds, rounds, with_plain=not no_plain)
         )
         click.echo(json.dumps(comparisons[-1].__dict__), err=True)
-    click.echo(f"{placement.name}, {ceiling.precision}: products {ceiling.flops / 1e9:,.0f} GFLOP/s, ", nl=False)
-    click.echo(f"copies {ceiling.bandwidth / 1e9:,.0f} GB/s\n\n{table(comparisons)}")
+    for numbers, ceiling in ceilings.items():
+        rates = f"products {ceiling.flops / 1e9:,.0f} GFLOP/s, copies {ceiling.bandwidth / 1e9:,.0f} GB/s"
+        click.echo(f"{placement.name}, {numbers}: {rates}")
+    click.echo(f"\n{table(comparisons)}")
     if file:
-        write_json(file, as_json(comparisons, ceiling))
+        write_json(file, as_json(comparisons, ceilings))

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ferline.artifact import write_json
+from ferline.artifact import MANIFEST, write_json
 from ferline.augment.policy import AugmentationPolicy
 from ferline.errors import FerlineError, Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, AugmentationParams, ComputeParams, InputParams, TrainingParams
 
+ABANDONED = 60.0  # seconds since its machine kept it open: that one was killed
 KINDS = ("preempted", "refused", "memory", "died")  # why a process ended, the weightiest reason first
 
 
@@ -58,9 +59,7 @@ class Job:
             "compute": asdict(compute),
             "checkpoints": str(checkpoints.resolve()),
         }
-        for old in ("records.jsonl", "failed"):  # of an earlier start; how many images fit into memory stays known
-            shutil.rmtree(folder / old, ignore_errors=True)
-            (folder / old).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier start
         (folder / "failed").mkdir(parents=True)
         write_json(folder / "job.json", content)
         return cls(folder)
@@ -81,29 +80,53 @@ class Job:
             "compute": self.compute,
             "checkpoints": Path(content["checkpoints"]),
             "target": self.model.folder,
-            "at_once": self._at_once(),
+            "at_once": self.at_once,
         }
 
     def lower(self, at_once: int) -> None:
         """Memory ran out: from the next start on no more images than these go through a network together."""
-        write_json(self._memory, min(at_once, self._at_once() or at_once))
+        write_json(self._memory, min(at_once, self.at_once or at_once))
 
     def follow(self, seen: int, show: Callable[[dict[str, Any]], None]) -> int:
         """Show the epochs beyond `seen` that are written down by now; gives how many there are."""
-        lines = self.records.read_text().splitlines(keepends=True) if self.records.exists() else []
+        try:
+            lines = self.records.read_text().splitlines(keepends=True)
+        except OSError:  # none yet; or none any more, where another machine's job is over
+            return seen
         for record in (json.loads(line) for line in lines if line.endswith("\n")):
             if record["epoch"] > seen:
                 show(record)
                 seen = record["epoch"]
         return seen
 
+    def started(self, rank: int) -> None:
+        """What ended this process before a restart is past."""
+        (self.folder / "failed" / f"{rank}.json").unlink(missing_ok=True)
+
     def failed(self, rank: int, kind: str, error: Exception) -> None:
         told = str(error) if isinstance(error, FerlineError) else f"{type(error).__name__}: {error}"
         write_json(self.folder / "failed" / f"{rank}.json", {"kind": kind, "told": told})
 
     @property
+    def done(self) -> bool:
+        """Its model is there: what died after that changes nothing."""
+        return (self.model.folder / MANIFEST).exists()
+
+    def smaller(self, than: int | None) -> bool:
+        """Whether it ended for want of memory and is to go on with fewer images at a time than these."""
+        now = self.at_once
+        return self._ended_by("memory") and now is not None and (than is None or now < than)
+
+    @property
+    def preempted(self) -> bool:
+        return self._ended_by("preempted")
+
+    @property
     def refused(self) -> bool:
-        return any(found["kind"] == "refused" for found in self._failures().values())
+        return self._ended_by("refused")
+
+    def _ended_by(self, kind: str) -> bool:
+        return any(found["kind"] == kind for found in self._failures().values())
 
     def error(self) -> FerlineError:
         """What to tell of a job that ended without a model."""
@@ -122,9 +145,14 @@ class Job:
 
     @classmethod
     def open_in(cls, folder: Path) -> list["Job"]:
-        """Those under way on several machines, the oldest first."""
-        found = [cls(file.parent) for file in sorted(folder.glob("*/job.json"), key=lambda file: file.stat().st_mtime)]
-        return [job for job in found if job.compute.nodes > 1]
+        """Those under way on several machines, the newest first."""
+        fresh = {file: age for file in folder.glob("*/job.json") if (age := _age(file)) < ABANDONED}
+        jobs = [cls(file.parent) for file in sorted(fresh, key=lambda file: fresh[file])]
+        return [job for job in jobs if job.compute.nodes > 1]
+
+    def keep_open(self) -> None:
+        """By the machine that opened it, every now and then: another passes over a job that nobody keeps open."""
+        (self.folder / "job.json").touch()
 
     def close(self) -> None:
         """No machine joins it from now on."""
@@ -145,7 +173,9 @@ class Job:
         files = sorted((self.folder / "failed").glob("*.json"))
         return {file.stem: json.loads(file.read_text()) for file in files}
 
-    def _at_once(self) -> int | None:
+    @property
+    def at_once(self) -> int | None:
+        """How many images are known to fit into memory together; None: nothing is known."""
         return int(json.loads(self._memory.read_text())) if self._memory.exists() else None
 
     @property
@@ -161,6 +191,13 @@ class Job:
             return dict(json.loads((self.folder / "job.json").read_text()))
         except (OSError, ValueError) as error:
             raise FerlineError(f"{self.folder}: no training to take part in ({error})") from None
+
+
+def _age(file: Path) -> float:
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:  # closed at this moment
+        return ABANDONED
 
 
 def _architecture(content: dict[str, Any]) -> ArchitectureParams:

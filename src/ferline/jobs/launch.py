@@ -1,6 +1,5 @@
 """Trains in this process, or by torchrun in as many as `compute` asks for, on this machine or on several."""
 
-import ctypes
 import os
 import shutil
 import signal
@@ -10,13 +9,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ferline.artifact import scratch_folder
 from ferline.augment.policy import AugmentationPolicy
+from ferline.errors import Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.images.parallel import cores
 from ferline.jobs.job import Job
+from ferline.jobs.orphans import die_with_parent
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, ComputeParams
 from ferline.training import loop
@@ -47,8 +48,11 @@ def train(
         print(f"{name}: {compute.processes} processes; what they say is in {job.log}", flush=True)
         if compute.nodes > 1:
             print(f"{name}: on each of the other {compute.nodes - 1} machines: ferline join {job.folder}", flush=True)
-        if run(job, on_epoch):
-            raise job.error()
+        at_once = job.at_once
+        while run(job, on_epoch) and not job.done:
+            if not job.smaller(at_once):
+                raise job.error()
+            at_once = job.at_once  # each halving is told by a death; those are not among `restarts`
         target = scratch_folder() / "model"
         shutil.move(job.model.folder, target)
         shutil.rmtree(job.folder)
@@ -63,13 +67,17 @@ def run(job: Job, show: Show = lambda record: None, joining: bool = False) -> in
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores() // compute.devices)), "PYTHONUNBUFFERED": "1"}
     with (job.folder / f"log{'-joined' if joining else ''}.txt").open("a") as log:
         process = subprocess.Popen(
-            _torchrun(job, compute), stdout=log, stderr=log, env=environment, preexec_fn=_die_with_parent
+            _torchrun(job, compute), stdout=log, stderr=log, env=environment, preexec_fn=die_with_parent
         )
-        with _passing_on(process):
+        with _passing_on(process) as passing:
             while process.poll() is None:
                 seen = job.follow(seen, show)
+                if not joining:
+                    job.keep_open()
                 time.sleep(POLL)
     job.follow(seen, show)
+    if passing.asked and process.returncode and (joining or not job.preempted):
+        raise Preempted(f"{job.folder.name}: asked to stop (SIGTERM); the last checkpoint is kept")
     return process.returncode
 
 
@@ -93,10 +101,12 @@ class _passing_on:  # noqa: N801 - reads as the function it is
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
+        self.asked = False
         self._main = threading.current_thread() is threading.main_thread()
         if self._main:
-            self._before = signal.signal(signal.SIGTERM, lambda *_: self._process.send_signal(signal.SIGTERM))
+            self._before = signal.signal(signal.SIGTERM, self._pass)
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._main:
@@ -105,8 +115,6 @@ class _passing_on:  # noqa: N801 - reads as the function it is
             self._process.terminate()
             self._process.wait()
 
-
-def _die_with_parent() -> None:
-    """A job without its parent would go on writing checkpoints beside the one that is started next. Linux alone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    def _pass(self, *_: object) -> None:
+        self.asked = True
+        self._process.send_signal(signal.SIGTERM)

@@ -9,15 +9,20 @@ import torch.distributed as dist
 
 from ferline.errors import FerlineError, Preempted
 from ferline.jobs.job import Job
+from ferline.jobs.orphans import die_with_parent
 from ferline.training.loop import train
 from ferline.training.memory import SmallerError
 from ferline.training.processes import Processes
 
 
 def main(folder: str) -> None:
+    die_with_parent()
     job, processes = Job(Path(folder)), Processes.joined()
+    if job.done:
+        return
     if job.refused:  # torchrun starts anything again; what only the user can put right would end as it did before
         sys.exit(1)
+    job.started(processes.rank)
 
     def show(record: dict[str, Any]) -> None:
         if processes.first:
@@ -39,9 +44,8 @@ def main(folder: str) -> None:
     except Exception as error:
         job.failed(processes.rank, "died", error)
         raise
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ class Average:
         share = 1 - min(self._decay, (1 + updates) / (10 + updates))
         own, newest = ([of[name] for name in self._moving] for of in (self.tensors, self._newest))
         torch._foreach_lerp_(own, newest, share)
-        for name in self._counted:
-            self.tensors[name].copy_(self._newest[name])
+        if self._counted:
+            own, newest = ([of[name] for name in self._counted] for of in (self.tensors, self._newest))
+            torch._foreach_copy_(own, newest)
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         for name, tensor in tensors.items():

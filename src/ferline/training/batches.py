@@ -12,6 +12,7 @@ from torch import Tensor
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 
+CHUNK = 4096  # faces on their way at once
 AHEAD = 3  # batches on their way while one is at work
 Arrived = Callable[[], Tensor]
 
@@ -27,10 +28,11 @@ class Batches:
         self.rows = faces.rows(split)
         self.labels = torch.from_numpy(faces.labels[self.rows]).to(device)
         self.targets = torch.from_numpy(_votes(faces, self.rows)).to(device) if targets == "votes" else self.labels
+        self._shape = (faces.side, faces.side, faces.channels)
         size = len(self.rows) * faces.side**2 * faces.channels
         self.resident = size <= share * _free(device)
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._images = self._read(np.arange(len(self.rows)))() if self.resident else None
+        self._images = self._all() if self.resident else None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -45,9 +47,17 @@ class Batches:
             images = self._streamed([order[run.start : run.stop] for run in places])
         return ((batch, self.targets[chosen]) for batch, chosen in zip(images, indices, strict=True))
 
+    def _all(self) -> Tensor:
+        """In pieces: as one, all faces would first lie in memory that is pinned, and stays so."""
+        images = torch.empty((len(self.rows), *self._shape), dtype=torch.uint8, device=self._device)
+        for start in range(0, len(self.rows), CHUNK):
+            chosen = np.arange(start, min(start + CHUNK, len(self.rows)))
+            images[chosen[0] : chosen[-1] + 1] = self._read(chosen)()
+        return images
+
     def _streamed(self, positions: list[np.ndarray]) -> Iterator[Tensor]:
         waiting: deque[Future[Arrived]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="faces") as reader:
+        with ThreadPoolExecutor(1, "faces", self._on_the_device) as reader:
             for chosen in positions:
                 waiting.append(reader.submit(self._read, chosen))
                 if len(waiting) > AHEAD:
@@ -57,8 +67,7 @@ class Batches:
 
     def _read(self, positions: np.ndarray) -> Arrived:
         """Off the memory map and on the way to the device; what is returned waits, on the device, for the arrival."""
-        shape = (len(positions), self._faces.side, self._faces.side, self._faces.channels)
-        read = torch.empty(shape, dtype=torch.uint8, pin_memory=self._copies is not None)
+        read = torch.empty((len(positions), *self._shape), dtype=torch.uint8, pin_memory=self._copies is not None)
         np.take(self._faces.images, self.rows[positions], axis=0, out=read.numpy(), mode="clip")
         if self._copies is None:
             return lambda: read
@@ -72,6 +81,11 @@ class Batches:
             return images
 
         return arrived
+
+    def _on_the_device(self) -> None:
+        """A thread starts on the first GPU, whichever its process is on."""
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
 
 
 def _votes(faces: FaceSet, rows: np.ndarray) -> np.ndarray:

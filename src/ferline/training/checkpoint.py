@@ -11,23 +11,28 @@ from safetensors.torch import load_file, save_file
 from ferline.artifact import Artifact, link_or_copy, staging, write_json
 from ferline.errors import FerlineError
 
-KEPT = 2  # the newest may be damaged on its disk; its manifest then does not fit, and the one before serves
+FORMAT = 1  # of state.json and what lies beside it
 
 Tensors = dict[str, torch.Tensor]
 
 
 class Checkpoints:
-    """`epoch-00007-step-000120/` folders of one training, each with the best weights so far; `folder` None: none."""
+    """`epoch-00007-step-000120/` folders of one training, each with the best weights so far; `folder` None: none.
+
+    Two are kept: should the newest be damaged on its disk, its manifest does not fit, and the one before serves.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
+        self._last: tuple[Path, int] | None = None  # the newest that is known to be whole, and the best epoch in it
 
     def save(self, state: dict[str, Any], best: Tensors, random: list[Tensors], numbers: dict[str, Any]) -> None:
         """`state` is the engine's, `random` every process's generators, `numbers` the progress's."""
         if self.folder is None:
             return
         target = self.folder / f"epoch-{len(numbers['history']):05d}-step-{numbers['step']:06d}"
-        before = self._found()[:1]
+        for left in self.folder.glob(".epoch-*"):  # by a process that was killed over it
+            shutil.rmtree(left, ignore_errors=True)
         with staging(target) as folder:
             tensors, scalars = _flatten(state["optimiser"])
             save_file(_plain(state["network"]), folder / "network.safetensors")
@@ -35,23 +40,32 @@ class Checkpoints:
             save_file(_plain(tensors), folder / "optimiser.safetensors")
             for rank, generators in enumerate(random):
                 save_file(_plain(generators), folder / f"random-{rank}.safetensors")
-            if before and _best_epoch(before[0]) == numbers["best_epoch"]:
-                link_or_copy(before[0] / "best.safetensors", folder / "best.safetensors")
+            if self._last and self._last[1] == numbers["best_epoch"]:
+                link_or_copy(self._last[0] / "best.safetensors", folder / "best.safetensors")
             else:
                 save_file(_plain(best), folder / "best.safetensors")
-            own = {"optimiser": scalars, "scaler": state["scaler"], "at_once": state["at_once"]}
+            own = {"format": FORMAT, "optimiser": scalars, "scaler": state["scaler"], "at_once": state["at_once"]}
             write_json(folder / "state.json", own | numbers)
-        for old in self._found()[KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
+        for old in self._found():
+            if old != target and not (self._last and old == self._last[0]):
+                shutil.rmtree(old, ignore_errors=True)
+        self._last = target, numbers["best_epoch"]
 
     def latest(self) -> dict[str, Any] | None:
         """The newest checkpoint whose bytes are what was written."""
         for folder in self._found():
             try:
-                return _read(Artifact(folder).verify())
+                state = _read(Artifact(folder).verify())
+                self._last = folder, state["best_epoch"]
+                return state
             except FerlineError as error:
                 print(f"{error}. Going on without this checkpoint", file=sys.stderr)
         return None
+
+    @property
+    def last(self) -> str | None:
+        """The name of the newest that is known to be whole."""
+        return self._last[0].name if self._last else None
 
     def clear(self) -> None:
         if self.folder is not None:
@@ -63,17 +77,12 @@ class Checkpoints:
 
 def _read(checkpoint: Artifact) -> dict[str, Any]:
     state = checkpoint.read_json("state.json")
+    if state.get("format") != FORMAT:
+        raise FerlineError(f"{checkpoint.folder}: another version's checkpoint")
     tensors = {path.stem: load_file(path) for path in checkpoint.folder.glob("*.safetensors")}
     random = {name: tensors.pop(name) for name in sorted(tensors) if name.startswith("random-")}
     state["optimiser"] = _unflatten(tensors.pop("optimiser"), state["optimiser"])
     return {**state, **tensors, "random": [random[f"random-{rank}"] for rank in range(len(random))]}
-
-
-def _best_epoch(checkpoint: Path) -> int | None:
-    try:
-        return int(Artifact(checkpoint).verify().read_json("state.json")["best_epoch"])
-    except FerlineError:
-        return None
 
 
 def _plain(tensors: Tensors) -> Tensors:

@@ -39,8 +39,8 @@ class Engine:
         if processes.count > 1:
             batch_norm.share(network, self.device)
         self.network = network.to(self.device)
-        wrapped = processes.wrapped(self.network)
-        self._called = torch.compile(wrapped, dynamic=False) if compute.compile else wrapped
+        self._wrapped = processes.wrapped(self.network)
+        self._compiled = torch.compile(self._wrapped, dynamic=False) if compute.compile else self._wrapped
         self._labels = faces.labels[faces.rows("train")]
         self.train = Batches(faces, "train", self.device, compute.resident_share, self.params.targets)
         self.validation = Batches(faces, "validation", self.device, compute.resident_share)
@@ -53,7 +53,8 @@ class Engine:
         self.average = Average(self.network, self.params.ema) if self.params.ema else None
         self._recorded = Recorded(self._through) if compute.graphs and self.device.type == "cuda" else None
         self.at_once = self.params.batch_size  # images that go through the network together: fewer if memory is short
-        self._fits = False  # a whole step has gone through
+        self._full = processes.most(range(self.params.batch_size))  # images that a process has of a full batch
+        self._steps = 0  # whole ones so far; after two the optimiser has its moments, and memory takes no more
         self.left_out: list[int] = []  # this epoch's steps whose gradients were no numbers, where those may be skipped
 
     def begin(self, epoch: int, rate: float) -> None:
@@ -76,12 +77,12 @@ class Engine:
 
     def step(self, step: int, images: Tensor, targets: Tensor) -> Tensor:
         """One update. Gives float64[3] on the device: its share of loss times images, of right answers, of images."""
-        before = None if self._fits and not self.params.skip_non_finite else memory.Before(self.network)
+        before = None if self._steps > 1 and not self.params.skip_non_finite else memory.Before(self.network)
         while (sums := self._tried(step, images, targets)) is None:
             if before is not None:
                 before.restore()
-        self._fits = True
-        if self.params.skip_non_finite and before is not None and not self._finite():
+        self._steps += 1
+        if self.params.skip_non_finite and before is not None and not self._finite(sums):
             before.restore()
             self.left_out.append(step)
             return torch.zeros_like(sums)
@@ -100,8 +101,10 @@ class Engine:
 
     def through_network(self, inputs: Tensor, targets: Tensor, divisor: Tensor, penalty: bool = True) -> Tensor:
         """Forward and back; gradients are added to those that are there. Gives float64[3] as `step` does."""
+        # What is compiled is compiled for full batches: an epoch's last one would have it compiled again.
+        called = self._compiled if len(inputs) == self._full else self._wrapped
         with self.placement.autocast():
-            logits = self._called(inputs.contiguous(memory_format=torch.channels_last))
+            logits = called(inputs.contiguous(memory_format=torch.channels_last))
         loss = losses.summed(logits.float(), targets, self._weights, self.params.label_smoothing) / divisor
         total = loss * self.processes.count  # gradients are averaged over the processes
         if penalty and self.params.l2:
@@ -126,6 +129,11 @@ class Engine:
         own = {"device": self.placement.name, "numbers": numbers, "processes": self.processes.count}
         return own | ({"images_at_once": self.at_once} if self.at_once < self.params.batch_size else {})
 
+    def whole(self) -> bool:
+        """Whether every weight is a number. Waits for the device."""
+        floating = [tensor for tensor in self.network.state_dict().values() if tensor.is_floating_point()]
+        return bool(torch.stack([tensor.isfinite().all() for tensor in floating]).all())
+
     def state(self) -> dict[str, Any]:
         """All that a training changes, but for the random generators."""
         return {
@@ -141,7 +149,8 @@ class Engine:
         if self.average:
             self.average.load(state["average"])
         schedule.load(self.optimiser, state["optimiser"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # it has none where the checkpoint's numbers needed no scaling
+            self.scaler.load_state_dict(state["scaler"])
         self.at_once = min(self.at_once, state["at_once"])
 
     def _tried(self, step: int, images: Tensor, targets: Tensor) -> Tensor | None:
@@ -151,7 +160,7 @@ class Engine:
         except (RuntimeError, MemoryError) as error:
             if not memory.ran_out(error):
                 raise
-            told = str(error).splitlines()[0]
+            told = (str(error) or "no memory left").splitlines()[0]
         self._halve(told, self.processes.most(self.places[step]))  # out here, where the failed step's tensors are gone
         return None
 
@@ -160,26 +169,23 @@ class Engine:
         share = self.processes.share(run)
         pieces = -(-self.processes.most(run) // self.at_once)
         draws = self._draws[share.start : share.stop]
+        # A recording fills the gradients that it was made with: once there is one, they are emptied and never let go.
+        recorded = self._recorded is not None and self._recorded.recorded
+        if not (recorded and len(images) == self.params.batch_size):
+            self.optimiser.zero_grad(set_to_none=not recorded)
         if self._recorded and pieces == 1 and len(images) == self.params.batch_size:
-            if not self._recorded.recorded:
-                self.optimiser.zero_grad(set_to_none=True)
             sums = self._recorded(images, targets, divisor, draws.back, draws.light, draws.holes)
         else:
-            self.optimiser.zero_grad(set_to_none=True)
             sums = torch.zeros(3, dtype=torch.float64, device=self.device)
             for piece in range(pieces):
                 part = slice(*(len(share) * (piece + i) // pieces for i in (0, 1)))
-                with nullcontext() if piece == pieces - 1 else self.processes.apart(self._called):
-                    sums += self._piece(images[part], targets[part], divisor, draws[part], piece == pieces - 1)
-        return sums * sums.new_tensor([len(run), 1, 1])
-
-    def _piece(self, images: Tensor, targets: Tensor, divisor: Tensor, draws: Draws, last: bool) -> Tensor:
-        if len(images):
-            return self._through(images, targets, divisor, draws.back, draws.light, draws.holes, last)
-        # More processes than images: this one calls the network as the others do, with a face that counts for nothing.
-        spare, target = next(self.train.drawn(self.order, [range(1)]))
-        nothing, draw = divisor * torch.inf, self._draws[:1]
-        return self._through(spare, target, nothing, draw.back, draw.light, draw.holes, last) * 0
+                given, last = draws[part], piece == pieces - 1  # where processes are more than images, some get none
+                with nullcontext() if last else self.processes.apart(self._wrapped):
+                    sums += self._through(
+                        images[part], targets[part], divisor, given.back, given.light, given.holes, penalty=last
+                    )
+        sums[0].mul_(len(run))
+        return sums
 
     def _through(
         self,
@@ -194,13 +200,16 @@ class Engine:
         inputs = self._augmenter.augment(images, Draws(back, light, holes))
         return self.through_network(inputs, targets, divisor, penalty)
 
-    def _finite(self) -> bool:
-        """Whether the gradients are, of the whole batch, since they are the processes' mean. Waits for the device."""
+    def _finite(self, sums: Tensor) -> bool:
+        """Whether loss and gradients of the whole batch are. Waits for the device."""
+        if self.scaler.is_enabled():  # it leaves out by itself what only its scale made infinite, and lowers the scale
+            return bool(self.processes.sum(sums[0].clone()).isfinite())
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         return bool(torch.nn.utils.get_total_norm(gradients).isfinite())
 
     def _halve(self, told: str, images: int) -> None:
         self.optimiser.zero_grad(set_to_none=True)
+        self._recorded = None  # it was of more images, and holds the memory for them
         memory.release(self.device)
         if (now := min(self.at_once, images)) == 1:
             raise FerlineError(

@@ -18,6 +18,7 @@ class Recorded:
 
     def __init__(self, backward: Backward) -> None:
         self._backward, self._calls = backward, 0
+        self._side = torch.cuda.Stream()  # warm-ups run on it, as recordings do: the default stream cannot be recorded
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -46,10 +47,9 @@ class Recorded:
         self._graph = graph
 
     def _on_the_side(self, *inputs: Tensor) -> Tensor:
-        """On a stream of its own, as recordings are made: the default one cannot be recorded."""
-        side, main = torch.cuda.Stream(), torch.cuda.current_stream()
-        side.wait_stream(main)
-        with torch.cuda.stream(side):
+        main = torch.cuda.current_stream()
+        self._side.wait_stream(main)
+        with torch.cuda.stream(self._side):
             output = self._backward(*inputs)
-        main.wait_stream(side)
+        main.wait_stream(self._side)
         return output

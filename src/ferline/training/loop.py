@@ -80,16 +80,20 @@ class Training:
         self.progress = Progress(engine.params, engine.device)
         self.watch = Watch(engine.processes, engine.device, self._seconds)
         self._random: list[randomness.Tensors] = []
+        self._rate = 0.0
         if found := kept.latest():
             engine.load(found)
             self.progress.load(found, engine.processes.first)
             self._random = found["random"]
+        if len(set(seen := engine.processes.each(kept.last))) > 1:
+            raise FerlineError(f"{kept.folder}: the processes see different checkpoints there ({seen}). Start again")
 
     def run_epoch(self) -> Record:
         """Train over every image once, then score validation."""
         engine, progress = self.engine, self.progress
         epoch = len(progress.history)
         rate = learning_rate(engine.params, epoch, progress.history)
+        self._rate = rate
         engine.begin(epoch, rate)
         self._draw_on()
         bar = tqdm(
@@ -99,20 +103,20 @@ class Training:
         for step, images, targets in bar:
             progress.add(step, engine.step(step, images, targets))
             if engine.left_out[-1:] == [step]:
-                self._leave_out(step, rate)
+                self._leave_out(step)
             if self.watch.due(step):
-                self._look(rate)
-        self._look(rate)
-        record = self._scored(epoch, rate)
+                self._look()
+        self._look()
+        record = self._scored(epoch)
         progress.finish(record, engine.judged())
         if self._seconds == 0 or self.watch.look(progress.bad).save:
             self._save()
         return record
 
-    def _look(self, rate: float) -> None:
+    def _look(self) -> None:
         seen, progress = self.watch.look(self.progress.bad), self.progress
         if seen.bad >= 0:
-            raise FerlineError(self._non_finite(seen.bad, rate))
+            raise FerlineError(self._non_finite(seen.bad))
         if seen.stop or seen.save:
             self._save()
         if seen.stop:
@@ -122,14 +126,14 @@ class Training:
                 f"{progress.step}. {saved if self.kept.folder else 'Nothing is saved: it was given no folder for that'}"
             )
 
-    def _leave_out(self, step: int, rate: float) -> None:
+    def _leave_out(self, step: int) -> None:
         self.progress.left_out += 1
-        told = self._non_finite(step, rate)
+        told = self._non_finite(step)
         if self.progress.left_out > self.engine.params.skip_non_finite:
             raise FerlineError(f"{told}. {self.engine.params.skip_non_finite} such batches were left out before it")
         print(f"{told}. It was left out", file=sys.stderr)
 
-    def _non_finite(self, step: int, rate: float) -> str:
+    def _non_finite(self, step: int) -> str:
         """What to say of a batch without a number; its images are written down for a look."""
         engine, epoch = self.engine, len(self.progress.history) + 1
         file = state_folder("non_finite") / f"{engine.name}-epoch-{epoch}-batch-{step + 1}.json"
@@ -137,10 +141,11 @@ class Training:
         batches = {key: [str(i) for i in ids[self._of(at)]] for key, at in (("batch", step), ("before", step - 1))}
         if engine.processes.first:
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_json(file, {"name": engine.name, "epoch": epoch, "step": step + 1, "learning_rate": rate, **batches})
+            where = {"name": engine.name, "epoch": epoch, "step": step + 1, "learning_rate": self._rate}
+            write_json(file, where | batches)
         return (
-            f"{engine.name}: the loss was NaN or infinite at epoch {epoch}, batch {step + 1}, learning rate {rate:g}; "
-            f"its images are listed in {file}. "
+            f"{engine.name}: the loss was NaN or infinite at epoch {epoch}, batch {step + 1}, "
+            f"learning rate {self._rate:g}; its images are listed in {file}. "
             f"Lower architectures.{engine.name}.training.learning_rate or set its clip_norm"
         )
 
@@ -148,21 +153,23 @@ class Training:
         run = self.engine.places[step] if step >= 0 else range(0)
         return self.engine.order[run.start : run.stop]
 
-    def _scored(self, epoch: int, rate: float) -> Record:
+    def _scored(self, epoch: int) -> Record:
         engine = self.engine
         loss, right, images = engine.processes.sum(self.progress.sums()).tolist()
         with engine.average.in_place() if engine.average else nullcontext():
             logits = scoring.over(engine.network, engine.network, engine.validation, engine.placement, engine.processes)
         found = scoring.scores(logits, engine.validation.labels)
         if not math.isfinite(found["loss"]):  # the epoch's last update broke what its loss did not show yet
-            raise FerlineError(self._non_finite(len(engine.places) - 1, rate))
+            raise FerlineError(self._non_finite(len(engine.places) - 1))
         images = max(images, 1)  # none, where every batch was left out
-        record = {"epoch": epoch + 1, "learning_rate": rate}
+        record = {"epoch": epoch + 1, "learning_rate": self._rate}
         record |= {"train_loss": loss / images, "train_accuracy": right / images}
         return record | {f"validation_{key}": value for key, value in found.items()}
 
     def _save(self) -> None:
         """Every process's part comes together; the first one writes."""
+        if not self.engine.whole():  # an update whose loss was still a number
+            raise FerlineError(self._non_finite(max(self.progress.step - 1, 0)))
         processes = self.engine.processes
         sums, random = processes.sum(self.progress.sums()).tolist(), processes.each(randomness.state())
         if processes.first:

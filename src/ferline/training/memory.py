@@ -4,6 +4,8 @@ import torch
 
 from ferline.training import randomness
 
+TOLD = ("can't allocate memory", "could not create a memory", "ALLOC_FAILED", "CUDA error: out of memory")
+
 
 class SmallerError(Exception):
     """Memory ran out in one of several processes; `at_once` images should fit after a restart of all."""
@@ -15,9 +17,8 @@ class SmallerError(Exception):
 
 def ran_out(error: BaseException) -> bool:
     """A GPU's own error, or what torch and oneDNN raise on a CPU."""
-    told = str(error)
-    of_cpu = "can't allocate memory" in told or "could not create a memory" in told
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (isinstance(error, RuntimeError) and of_cpu)
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or (isinstance(error, RuntimeError) and any(words in str(error) for words in TOLD))
 
 
 def release(device: torch.device) -> None:

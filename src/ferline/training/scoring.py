@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ferline.models.network import Network, to_input
+from ferline.training import memory
 from ferline.training.batches import Batches
 from ferline.training.placement import Placement
 from ferline.training.processes import Processes
@@ -18,7 +19,6 @@ from ferline.training.processes import Processes
 AT_ONCE = {"cpu": 64, "cuda": 1024}  # faces, without gradients; a CPU's caches hold no more
 
 
-@torch.inference_mode()
 def over(
     network: Network,
     function: Callable[[Tensor], Tensor],
@@ -30,14 +30,34 @@ def over(
     as a saved model answers; each process taking its share where some are given."""
     network.eval()
     processes = processes or Processes()
-    own = processes.share(range(len(batches)))
-    size = AT_ONCE[batches.labels.device.type]
-    runs = [own[start : start + size] for start in range(0, len(own), size)]
-    parts = [batches.labels.new_zeros(0, len(network.emotions), dtype=torch.float32)] if not runs else []
-    for images, _ in batches.drawn(np.arange(len(batches)), runs):
-        with placement.autocast() if placement else nullcontext():
-            parts.append(function(to_input(images, *network.normalisation)).float())
-    return processes.together(torch.cat(parts), len(batches))
+    own, device = processes.share(range(len(batches))), batches.labels.device
+    size = AT_ONCE[device.type]
+    while (rows := _tried(network, function, batches, own, size, placement)) is None:
+        memory.release(device)
+        size //= 2
+    return processes.together(rows, len(batches))
+
+
+@torch.inference_mode()
+def _tried(
+    network: Network,
+    function: Callable[[Tensor], Tensor],
+    batches: Batches,
+    own: range,
+    size: int,
+    placement: Placement | None,
+) -> Tensor | None:
+    """The rows of one share, or None where so many faces at once are too many for the memory."""
+    parts = [batches.labels.new_zeros(0, len(network.emotions), dtype=torch.float32)] if not own else []
+    try:
+        for images, _ in batches.drawn(np.arange(len(batches)), [own[i : i + size] for i in range(0, len(own), size)]):
+            with placement.autocast() if placement else nullcontext():
+                parts.append(function(to_input(images, *network.normalisation)).float())
+    except (RuntimeError, MemoryError) as error:
+        if size == 1 or not memory.ran_out(error):
+            raise
+        return None
+    return torch.cat(parts)
 
 
 def scores(logits: Tensor, labels: Tensor) -> dict[str, Any]:
