@@ -23,6 +23,9 @@ from ferline.params import ArchitectureParams, ComputeParams
 from ferline.training import loop
 
 POLL = 0.2  # seconds between looks at a running job
+# A store of its own for every start: in the one that torchrun would share, a restart's processes now and then read the
+# addresses of those that died, and wait for them until a timeout of half an hour.
+ENVIRONMENT = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "PYTHONUNBUFFERED": "1"}
 Show = Callable[[dict[str, Any]], None]
 
 
@@ -64,7 +67,7 @@ def train(
 def run(job: Job, show: Show = lambda record: None, joining: bool = False) -> int:
     """This machine's part of a job, until it is over; torchrun's exit status. SIGTERM is passed on to the processes."""
     compute, seen = job.compute, 0
-    environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores() // compute.devices)), "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": str(max(1, cores() // compute.devices))}
     with (job.folder / f"log{'-joined' if joining else ''}.txt").open("a") as log:
         process = subprocess.Popen(
             _torchrun(job, compute), stdout=log, stderr=log, env=environment, preexec_fn=die_with_parent
