@@ -86,7 +86,7 @@ def resnet50(report: Report, arguments: argparse.Namespace, ceiling: Peak) -> No
 def papers(report: Report, arguments: argparse.Namespace, ceiling: Peak) -> None:
     """The bar: twice (b) at the papers' own batch sizes; cnn_lstm within 1.5 of what bounds it."""
     for switch in ("eager", "graphs", "compile"):
-        for name in PAPERS:
+        for name in arguments.names:
             given = architecture(name)
             faces = faces_of(given, arguments.faces, arguments.count)
             row = f"{name}, {switch}"
@@ -106,6 +106,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path())
     parser.add_argument("--faces", type=Path)
     parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--names", nargs="+", default=list(PAPERS), choices=list(PAPERS))
     parser.add_argument("--batches", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=2)

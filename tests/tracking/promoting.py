@@ -65,7 +65,9 @@ def world_in(folder: Path, faces_in: Callable[..., FaceSet]) -> Iterator[World]:
 
 def trained(faces: FaceSet, epochs: int = 3, seed: int = 0, side: int = 48, name: str = "small") -> TrainedModel:
     """A cnn_lstm that has learnt a little, so that two of them err on different faces."""
-    params = TrainingParams(epochs=epochs, batch_size=28, learning_rate=3e-3, seed=seed, device="cpu")
+    params = TrainingParams(
+        epochs=epochs, batch_size=28, learning_rate=3e-3, seed=seed, device="cpu", precision="float32"
+    )
     given = ArchitectureParams("cnn_lstm", InputParams(side, faces.channels), params)
     policy = AugmentationPolicy.write(given.augmentation, faces, given.input, seed)
     card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
