@@ -50,7 +50,10 @@ def train(
     try:
         print(f"{name}: {compute.processes} processes; what they say is in {job.log}", flush=True)
         if compute.nodes > 1:
-            print(f"{name}: on each of the other {compute.nodes - 1} machines: ferline join {job.folder}", flush=True)
+            print(
+                f"{name}: on each of the other {compute.nodes - 1} machines: ferline join {job.folder.parent}",
+                flush=True,
+            )
         at_once = job.at_once
         while run(job, on_epoch) and not job.done:
             if not job.smaller(at_once):
