@@ -5,9 +5,9 @@ import torch
 from architectures import MODELS, small
 from torch.utils.flop_counter import FlopCounterMode
 
-from ferline.bench.work import FORMULAS, counted_by_torch, kernels, optimiser_bytes_a_weight, step, work
+from ferline.bench.work import FORMULAS, _on_meta, kernels, optimiser_bytes_a_weight, step, work
 from ferline.models.registry import build
-from ferline.params import TrainingParams
+from ferline.params import ArchitectureParams, TrainingParams
 
 N, WIDTH, UNITS, CLASSES = 5, 8, 16, 7
 
@@ -15,6 +15,14 @@ N, WIDTH, UNITS, CLASSES = 5, 8, 16, 7
 def lstm_backward_and_forward(steps: int, inputs: int, units: int, gates: int) -> int:
     """FLOPs of an image: each product once forward and twice backward, but none to the zeros before the first step."""
     return 2 * (3 * steps * gates * units * (inputs + units) - gates * units * units)
+
+
+def counted_by_torch(architecture: ArchitectureParams, batch: int) -> int:
+    """The FLOPs of the same step by torch's own counter."""
+    network, images, labels = _on_meta(architecture, batch, torch.float32)
+    with FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter:
+        step(network, images, labels, architecture.training)
+    return int(counter.get_total_flops())
 
 
 def test_cnn_lstm_against_a_count_by_hand():

@@ -112,14 +112,6 @@ def work(architecture: ArchitectureParams, batch: int, precision: str = "bfloat1
     return Work(batch, tuple(counter.operations), len(counter.recurrent), moved)
 
 
-def counted_by_torch(architecture: ArchitectureParams, batch: int) -> int:
-    """The FLOPs of the same step by torch's own counter."""
-    network, images, labels = _on_meta(architecture, batch, torch.float32)
-    with FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter:
-        step(network, images, labels, architecture.training)
-    return int(counter.get_total_flops())
-
-
 def step(network: Network, images: Tensor, labels: Tensor, params: TrainingParams) -> Tensor:
     """Forward, loss and backward, as any training does them."""
     loss = functional.cross_entropy(network(images).float(), labels)
