@@ -171,9 +171,10 @@ class Engine:
         draws = self._draws[share.start : share.stop]
         # A recording fills the gradients that it was made with: once there is one, they are emptied and never let go.
         recorded = self._recorded is not None and self._recorded.recorded
-        if not (recorded and len(images) == self.params.batch_size):
+        whole = pieces == 1 and len(images) == self.params.batch_size
+        if not (recorded and whole):
             self.optimiser.zero_grad(set_to_none=not recorded)
-        if self._recorded and pieces == 1 and len(images) == self.params.batch_size:
+        if self._recorded and whole:
             sums = self._recorded(images, targets, divisor, draws.back, draws.light, draws.holes)
         else:
             sums = torch.zeros(3, dtype=torch.float64, device=self.device)
