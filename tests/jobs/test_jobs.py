@@ -250,7 +250,7 @@ def test_a_job_whose_machine_was_killed_is_passed_over(make_faces, write_job: Wr
     assert Job.open_in(job.folder.parent) == []
 
 
-def test_two_machines_train_together(make_faces, write_job: Write, tmp_path: Path) -> None:
+def test_two_machines_train_together(make_faces, write_job: Write, capsys: pytest.CaptureFixture) -> None:
     """Two launchers that know of each other by the rendezvous alone, the second by `ferline join`."""
     faces, given = make_faces(train=69), architecture(epochs=2)
     one = alone(write_job("one", given, faces))
@@ -261,5 +261,6 @@ def test_two_machines_train_together(make_faces, write_job: Write, tmp_path: Pat
     try:
         require_close(together(job), one, atol=1e-4)
         assert joining.wait(60) == 0
+        assert f"ferline join {job.folder.parent}\n" in capsys.readouterr().out, "what to type there"
     finally:
         joining.kill()
