@@ -170,7 +170,7 @@ class TrainingParams:
     weight_decay: float = 0.0
     l2: float = 0.0
     label_smoothing: float = 0.0
-    targets: Literal["label", "votes"] = "label"
+    targets: Literal["label", "votes", "both"] = "label"
     class_weights: Literal["none", "balanced"] = "none"
     schedule: Literal["constant", "plateau", "cosine", "step"] = "constant"
     warmup_epochs: int = 0
@@ -179,6 +179,8 @@ class TrainingParams:
     schedule_step: int = 10
     monitor: Literal["loss", "accuracy", "macro_f1"] = "accuracy"
     early_stopping: int = 0
+    grow_from: int = 0
+    grow_for: float = 0.6
     clip_norm: float = 0.0
     ema: float = 0.0
     skip_non_finite: int = 0
@@ -189,8 +191,10 @@ class TrainingParams:
     def __post_init__(self) -> None:
         for key in ("epochs", "batch_size", "schedule_patience", "schedule_step"):
             _require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number of at least 1")
-        for key in ("warmup_epochs", "early_stopping", "clip_norm", "weight_decay", "l2", "seed", "skip_non_finite"):
+        whole = ("warmup_epochs", "early_stopping", "grow_from", "seed", "skip_non_finite")
+        for key in (*whole, "clip_norm", "weight_decay", "l2"):
             _require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+        _share("grow_for", self.grow_for)
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
         for key in ("momentum", "ema"):
             _require(0 <= getattr(self, key) < 1, key, getattr(self, key), "a number from 0 to below 1")
@@ -356,9 +360,18 @@ class Params:
         _require(once, "seeds", self.seeds, "1 with dataset.folds: folds have a spread of their own")
         _require(bool(self.architectures), "architectures", {}, "at least one architecture")
         for name, architecture in self.architectures.items():
-            ok = architecture.training.targets == "label" or self.dataset.labels != "own"
+            targets, own = architecture.training.targets, self.dataset.labels == "own"
             key = f"architectures.{name}.training.targets"
-            _require(ok, key, "votes", "label, or dataset.labels: majority or plurality, which keep the votes")
+            ok = targets != "votes" or not own
+            _require(
+                ok, key, targets, "label or both; or dataset.labels: majority or plurality, which the votes decide"
+            )
+            ok = targets != "both" or own
+            _require(
+                ok, key, targets, "label or votes; or dataset.labels: own, beside which votes are a second opinion"
+            )
+            ok = architecture.training.grow_from < architecture.input.side
+            _require(ok, f"{key[:-8]}.grow_from", architecture.training.grow_from, "a side below input.side, or 0")
 
     def repetitions(self, name: str) -> list[Repetition]:
         """One training, or one a fold, or one a seed from the architecture's own on."""

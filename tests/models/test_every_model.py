@@ -10,12 +10,12 @@ from ferline.models.network import to_input
 from ferline.models.registry import create, names
 from ferline.models.trained import TrainedModel, logits
 
-PAPERS = ["cnn_lstm", "cnn_lstm_svm", "resnet50_gru", "resnet50_resnet34", "resnet50_transfer"]
-every_model = pytest.mark.parametrize("model", PAPERS)
+MODELS = ["cnn_lstm", "cnn_lstm_svm", "ferline_net", "resnet50_gru", "resnet50_resnet34", "resnet50_transfer"]
+every_model = pytest.mark.parametrize("model", MODELS)
 
 
-def test_the_registered_models_are_the_five_papers():
-    assert names() == PAPERS
+def test_the_registered_models_are_the_five_papers_and_our_own():
+    assert names() == MODELS
 
 
 @every_model
@@ -67,7 +67,7 @@ def test_equal_content_gives_equal_digests(model, fresh, card, history, tmp_path
     assert first.digest == again.digest
 
 
-@pytest.mark.parametrize("model", PAPERS[:2])
+@pytest.mark.parametrize("model", MODELS[:2])
 def test_the_seed_decides_the_initial_weights(model, fresh):
     network = fresh(model)
     torch.manual_seed(0)
@@ -82,6 +82,7 @@ def test_the_seed_decides_the_initial_weights(model, fresh):
     [
         ("cnn_lstm", 48, 60),
         ("cnn_lstm_svm", 24, 60),
+        ("ferline_net", 32, 60),
         ("resnet50_gru", 32, 8),
         ("resnet50_resnet34", 32, 8),
         ("resnet50_transfer", 32, 8),

@@ -96,7 +96,7 @@ def test_weighed_votes_are_divided_by_their_weights_as_labels_are(smoothing: flo
     expected = functional.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
     for targets in (labels, functional.one_hot(labels, 7).float()):
         divisor = losses.divisors(targets, weights, 9)[0]
-        torch.testing.assert_close(losses.summed(logits, targets, weights, smoothing) / divisor, expected)
+        torch.testing.assert_close(losses.summed(logits, targets, weights, smoothing, 7) / divisor, expected)
 
 
 @pytest.mark.parametrize("emotions", [KNOWN, ("angry", "happy", "neutral")])

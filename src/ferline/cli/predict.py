@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ferline.artifact import write_json
-from ferline.cli.found_model import CHAMPION, named_model
+from ferline.cli.found_model import SHIPPED, named_model
 from ferline.cli.said import told
 from ferline.errors import FerlineError
 
@@ -20,7 +20,20 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", "where", default=CHAMPION, show_default=True, help="A model's folder, or address in MLflow.")
+@click.option(
+    "--model",
+    "where",
+    default=SHIPPED,
+    show_default=True,
+    help="A model that comes with Ferline, a folder, champion, or an address in MLflow.",
+)
+@click.option(
+    "--by",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "votes", "label"]),
+    help="Of a model of two heads: what people would say, or its set's label; auto: votes where it has learnt them.",
+)
 @click.option("--json", "json_file", type=FILE, help="Write all faces and files as JSON; - for the screen.")
 @click.option("--csv", "csv_file", type=FILE, help="Write a row a face as CSV; - for the screen.")
 @click.option("--annotate", type=click.Path(path_type=Path, file_okay=False), help="Draw what was found into here.")
@@ -45,6 +58,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 def predict(
     paths: tuple[Path, ...],
     where: str,
+    by: str,
     json_file: Path | None,
     csv_file: Path | None,
     annotate: Path | None,
@@ -70,12 +84,15 @@ def predict(
     from ferline.serving.predictor import Predictor
     from ferline.serving.recognise import recognise
 
-    predictor = Predictor(named_model(where), cropped, smallest, _device(device))
+    model = named_model(where)
+    if by == "votes" or (by == "auto" and model.tells_votes):
+        model = model.voted()
+    predictor = Predictor(model, cropped, smallest, _device(device))
     show = Annotator(annotate) if annotate else None
     found = recognise(asked_for(paths), predictor, threshold, every, show)
     if json_file:
-        model = {"architecture": predictor.model.card["architecture"], "digest": predictor.model.digest}
-        _write_json(json_file, {"model": model, "threshold": threshold, **found.content()})
+        asked = {"architecture": model.card["architecture"], "digest": model.digest, "head": model.head}
+        _write_json(json_file, {"model": asked, "threshold": threshold, **found.content()})
     if csv_file:
         _write(csv_file, found.table().to_csv(index=False))
     if not (json_file or csv_file or annotate):

@@ -44,20 +44,22 @@ def labelled(table: pd.DataFrame, params: DatasetParams) -> tuple[pd.DataFrame, 
     """The rows of a raw set's table that have one of the chosen emotions, and how many were left out, by reason.
 
     Under `majority` and `plurality` the label of a row with votes is what they decide, and its votes become the share
-    of each chosen emotion. A label that is no emotion at all stays: validation reports those.
+    of each chosen emotion. Under `own` labels stay, and votes become the share of each known emotion: a second opinion.
+    A label that is no emotion at all stays: validation reports those.
     """
     label = table["label"].astype(object).where(table["label"].notna(), None)
     votes: list[list[float] | None] = [None] * len(table)
     reason = pd.Series("", index=table.index, dtype=object)
-    if params.labels != "own":
-        voted = np.flatnonzero(table["votes"].notna().to_numpy())
-        if len(voted):
-            counts = _counts(table.iloc[voted])
+    voted = np.flatnonzero(table["votes"].notna().to_numpy())
+    if len(voted):
+        counts, own = _counts(table.iloc[voted]), params.labels == "own"
+        if not own:
             winners = decide(counts, params.labels)
             label.iloc[voted] = np.array([*KNOWN, None, None, None], object)[winners]
             reason.iloc[voted] = np.array([*[""] * len(KNOWN), *VOTES[len(KNOWN) :], f"no {params.labels}"])[winners]
-            for row, shares in zip(voted.tolist(), distribution(counts, params.emotions).tolist(), strict=True):
-                votes[row] = shares
+        shares_of = distribution(counts, KNOWN if own else params.emotions)
+        for row, shares in zip(voted.tolist(), shares_of.tolist(), strict=True):
+            votes[row] = None if own and not any(shares) else shares
     other = label.isin(set(KNOWN) - set(params.emotions))
     reason[other] = label[other] + " is not among dataset.emotions"
     keep = (reason == "").to_numpy()

@@ -12,6 +12,7 @@ from ferline.datasets.audit.policy import consequences, policy_of
 from ferline.datasets.expectations import Finding, text_of
 from ferline.datasets.samples import Samples
 from ferline.datasets.validation_report import Leakage, Review, ValidationReport
+from ferline.emotions import KNOWN
 from ferline.errors import FerlineError
 from ferline.params import DatasetParams, ValidationParams
 
@@ -73,7 +74,7 @@ def _review_set(review: Review, table: pd.DataFrame, pictures: Pictures) -> None
     review.leakage = Leakage(found, sides, pictures)
     review.copies = made.drops
     table = table.drop(index=list(made.drops))
-    classes = len(review.dataset.emotions)
+    classes = len(KNOWN if review.dataset.labels == "own" else review.dataset.emotions)  # as labels.labelled has it
     frame = pd.DataFrame(
         {
             "row": table.index,

@@ -10,7 +10,7 @@ import pandas as pd
 from ferline.artifact import Artifact
 from ferline.datasets.protocols import split_of
 from ferline.datasets.samples import SPLITS
-from ferline.emotions import EMOTIONS
+from ferline.emotions import EMOTIONS, KNOWN
 
 # faces.parquet: label is the index in `emotions`; split is one of SPLITS; box is x, y, width, height in the source.
 TABLE_COLUMNS = [
@@ -84,6 +84,14 @@ class FaceSet(Artifact):
     def vote_shares(self, rows: np.ndarray) -> np.ndarray:
         """float32[rows, emotions]: the taggers' votes as shares; a face on which nobody voted is all its label's."""
         shares = np.eye(len(self.emotions), dtype=np.float32)[self.labels[rows]]
+        for place, votes in enumerate(self.table["votes"].to_numpy()[rows]):
+            if votes is not None:
+                shares[place] = votes
+        return shares
+
+    def second_opinions(self, rows: np.ndarray) -> np.ndarray:
+        """float32[rows, KNOWN]: the taggers' votes as shares, beside the set's own labels; zeros where nobody voted."""
+        shares = np.zeros((len(rows), len(KNOWN)), np.float32)
         for place, votes in enumerate(self.table["votes"].to_numpy()[rows]):
             if votes is not None:
                 shares[place] = votes

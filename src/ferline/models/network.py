@@ -29,7 +29,11 @@ class Network(nn.Module):
     ] = {}  # the attributes that have ImageNet weights, and torchvision's name of each
     needs_head_fit: ClassVar[bool] = False  # True: after training, `fit_head` on the training split finishes the model
 
+    any_side: ClassVar[bool] = False  # True: faces smaller than `input.side` go through it too, as `grow_from` asks
+
     head: nn.Module
+    votes_head: nn.Module | None  # tells what share of people would say what; the other head tells the set's own label
+    tells_both: bool = False  # in training, `forward` gives the logits of both heads side by side
     model: str  # the name in the registry; set there, as the options are
     options: dict[str, bool | int | float | str]
 
@@ -38,6 +42,7 @@ class Network(nn.Module):
         self.input = input
         self.weights = weights
         self.emotions = tuple(emotions)
+        self.votes_head = None
         self.normalisation: Normalisation = ((0.0,) * input.channels, (1.0,) * input.channels)
         if weights == "imagenet":
             self._require_imagenet()
@@ -45,7 +50,15 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, emotions] of a normalised float batch [N,C,S,S]."""
-        return self.classify(self.features(x))
+        features = self.features(x)
+        if self.training and self.tells_both and self.votes_head:
+            return torch.cat([self.classify(features), self.votes_head(features)], dim=1)
+        return self.classify(features)
+
+    def as_voted(self, x: Tensor) -> Tensor:
+        """Logits [N, KNOWN] of what people would say; only of a network with a head for it."""
+        assert self.votes_head is not None
+        return self.votes_head(self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
         """What the head classifies, one row an image."""

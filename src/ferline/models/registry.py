@@ -64,9 +64,25 @@ def check(name: str, architecture: ArchitectureParams, emotions: Sequence[str] =
     """Refuse, before anything runs, a row of `architectures` that its model could not be built from."""
     try:
         with torch.device("meta"):  # every check of the constructor, without memory or random draws
-            build(architecture.model, architecture.input, architecture.weights, architecture.options, emotions)
+            network = build(
+                architecture.model, architecture.input, architecture.weights, architecture.options, emotions
+            )
+        _check_training(network, architecture)
     except FerlineError as error:
         raise FerlineError(f"architectures.{name}.{error}") from None
+
+
+def _check_training(network: Network, architecture: ArchitectureParams) -> None:
+    both = architecture.training.targets == "both"
+    if both and not network.votes_head:
+        raise FerlineError(
+            "training.targets: both needs a model with a head for votes; write label or votes, or a model that has one "
+            "(ferline_net with options: {votes_head: true})"
+        )
+    if network.votes_head and not both:
+        raise FerlineError("options.votes_head: true would stay untrained; write training.targets: both, or false")
+    if (start := architecture.training.grow_from) and not network.any_side:
+        raise FerlineError(f"training.grow_from: {start} needs a model that takes faces of any side; write 0")
 
 
 def _resolved_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """TrainedModel: weights and everything needed to use them, in safetensors and JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ferline.params import InputParams
 FORMAT = 1
 WEIGHTS, CARD, HISTORY = "model.safetensors", "model.json", "history.json"
 SEEN = "seen.npy"
+LABEL, VOTES = "label", "votes"  # the heads: a set's own label, and what people would say
 BATCH = 64  # of 256 faces a CPU's caches hold less: 0.6 of the speed on the small networks, 0.9 on the ResNets
 
 # What training knows and a network does not. `architecture` is the row in params.yaml; `preprocessing` is how the faces
@@ -32,10 +33,12 @@ class TrainedModel(Artifact):
     """`model.safetensors` (parameters, statistics, SVM), `model.json` (the card), `history.json` (its epochs).
 
     `seen.npy` is what it must not be tested on: 64 bits of the SHA-256 of every image it was trained or chosen on.
+    A model of two heads (`tells_votes`) answers by the first one, and `voted()` is the same model by the second.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, by_votes: bool = False) -> None:
         super().__init__(folder)
+        self._by_votes = by_votes
         self._loaded: dict[str, Network] = {}
 
     @classmethod
@@ -74,7 +77,23 @@ class TrainedModel(Artifact):
     @property
     def emotions(self) -> tuple[str, ...]:
         """What the columns of its probabilities stand for."""
-        return tuple(self.card["emotions"])
+        return KNOWN if self._by_votes else tuple(self.card["emotions"])
+
+    @property
+    def tells_votes(self) -> bool:
+        """Whether it has learnt what people would say, beside the labels of its set."""
+        return "votes_temperature" in self.card
+
+    @property
+    def head(self) -> str:
+        """Which of its heads answers."""
+        return VOTES if self._by_votes else LABEL
+
+    def voted(self) -> "TrainedModel":
+        """The same model, answering what share of people would say what."""
+        if not self.tells_votes:
+            raise FerlineError(f"{self.folder}: this model has no head for votes; it tells its set's own labels only")
+        return TrainedModel(self.folder, by_votes=True)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -102,7 +121,8 @@ class TrainedModel(Artifact):
 
     def logits(self, images: np.ndarray, batch_size: int = BATCH, device: str | torch.device = "cpu") -> np.ndarray:
         """What the network says before any calibration, float64[N, emotions]."""
-        return logits(self.loaded(device), images, batch_size)
+        network = self.loaded(device)
+        return logits(network, images, batch_size, network.as_voted if self._by_votes else network)
 
     def loaded(self, device: str | torch.device = "cpu") -> Network:
         """Its network, read and checked once for each device."""
@@ -113,7 +133,7 @@ class TrainedModel(Artifact):
     @property
     def temperature(self) -> float:
         """Its logits are divided by it; 1 where none was fitted."""
-        return float(self.card.get("temperature", 1.0))
+        return float(self.card.get("votes_temperature" if self._by_votes else "temperature", 1.0))
 
     def summary(self) -> dict[str, Any]:
         card = self.card
@@ -144,20 +164,25 @@ def fingerprints(sha256: Iterable[str]) -> np.ndarray:
 
 
 @torch.inference_mode()
-def logits(network: Network, images: np.ndarray, batch_size: int = BATCH) -> np.ndarray:
-    """A network's logits, float64[N, emotions], for faces uint8[N,H,W,C] of its own size."""
+def logits(
+    network: Network,
+    images: np.ndarray,
+    batch_size: int = BATCH,
+    answer: Callable[[Tensor], Tensor] | None = None,
+) -> np.ndarray:
+    """A network's logits, float64[N, emotions], for faces uint8[N,H,W,C] of its own size; `answer`: by which head."""
     side, channels = network.input.side, network.input.channels
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, channels):
         wanted, found = f"uint8[N,{side},{side},{channels}]", f"{images.dtype}{list(images.shape)}"
         raise FerlineError(f"the model takes faces as {wanted}, and was given {found}. Crop and resize them first")
     network.eval()
     device = next(network.parameters()).device
-    result = np.empty((len(images), len(network.emotions)))
+    parts = [np.empty((0, len(network.emotions)))] if not len(images) else []
     for start in range(0, len(images), batch_size):
         batch = np.array(images[start : start + batch_size])  # a copy: it may be a part of a read-only memory map
-        found = network(to_input(torch.from_numpy(batch).to(device), *network.normalisation))
-        result[start : start + batch_size] = found.double().cpu().numpy()
-    return result
+        given = (answer or network)(to_input(torch.from_numpy(batch).to(device), *network.normalisation))
+        parts.append(given.double().cpu().numpy())
+    return np.concatenate(parts)
 
 
 def _own_card(network: Network) -> dict[str, Any]:

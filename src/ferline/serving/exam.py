@@ -33,7 +33,7 @@ from ferline.images.decode import UnreadableImage, decode
 from ferline.images.parallel import in_order
 from ferline.models.svm import ABSENT
 from ferline.models.temperature import probabilities
-from ferline.models.trained import TrainedModel
+from ferline.models.trained import LABEL, VOTES, TrainedModel
 from ferline.params import DatasetParams, EvaluationParams
 from ferline.serving import views
 from ferline.serving.predictor import Predictor
@@ -68,7 +68,7 @@ class Exam:
 
 class _Answers(NamedTuple):
     table: pd.DataFrame  # KEPT and sha256, a row an image
-    logits: np.ndarray
+    logits: dict[str, np.ndarray]  # by each head
     no_face: int
     seconds: float
 
@@ -144,7 +144,8 @@ def _cropped(source: Source, found: Found) -> bool:
 def _answers(model: TrainedModel, rows: Iterator[Row], cropped: bool, how: views.Views, device: str) -> _Answers:
     predictor = Predictor(model, cropped)
     kept: list[dict[str, Any]] = []
-    parts: list[np.ndarray] = []
+    heads = _heads(model)
+    parts: dict[str, list[np.ndarray]] = {head: [] for head in heads}
     no_face, seconds = 0, 0.0
 
     def work(task: list[Row]) -> list[Crop]:
@@ -154,16 +155,24 @@ def _answers(model: TrainedModel, rows: Iterator[Row], cropped: bool, how: views
         for task, crops in stream:
             kept += [_known(row) for row in task]
             no_face += sum(crop.found is False for crop in crops)
+            faces = np.stack([predictor.sized(crop) for crop in crops])
             start = perf_counter()
-            parts.append(views.logits(model, np.stack([predictor.sized(crop) for crop in crops]), how, device))
+            for head, answering in heads.items():
+                parts[head].append(views.logits(answering, faces, how, device))
             seconds += perf_counter() - start
             bar.update(len(task))
     if not kept:
         raise FerlineError("there is not one image to ask about")
-    found = np.concatenate(parts)
-    if broken := int((~np.isfinite(found).all(axis=1)).sum()):
-        raise FerlineError(f"{model.folder}: {broken} of {len(found)} answers are no numbers. Train it again")
+    found = {head: np.concatenate(each) for head, each in parts.items()}
+    for each in found.values():
+        if broken := int((~np.isfinite(each).all(axis=1)).sum()):
+            raise FerlineError(f"{model.folder}: {broken} of {len(each)} answers are no numbers. Train it again")
     return _Answers(pd.DataFrame(kept), found, no_face, seconds)
+
+
+def _heads(model: TrainedModel) -> dict[str, TrainedModel]:
+    """The model by what it can be asked for: the label of a set, and the votes of people where it has learnt those."""
+    return {LABEL: model} | ({VOTES: model.voted()} if model.tells_votes else {})
 
 
 def _tasks(rows: Iterator[Row]) -> Iterator[list[Row]]:
@@ -212,19 +221,23 @@ def _marked(
         kept = kept[known].reset_index(drop=True)
     if kept.empty:
         raise FerlineError(f"{question.title}: no image has such a label ({left_out})")
-    logits = _for(model.emotions, answers.logits[kept["place"]], question.emotions)
-    table = _table(kept, logits, model.temperature, question.emotions)
+    heads = _heads(model)
+    head = VOTES if question.labels == "majority" and VOTES in heads else LABEL
+    answering = heads[head]
+    logits = _for(answering.emotions, answers.logits[head][kept["place"]], question.emotions)
+    table = _table(kept, logits, answering.temperature, question.emotions)
     seen = model.has_seen(kept["sha256"])
     content = {
         "title": question.title,
         "emotions": list(question.emotions),
         "labels": question.labels,
         "left_out": dict(sorted(left_out.items())),
-        "never_told": [emotion for emotion in question.emotions if emotion not in model.emotions],
-        "set_aside": [emotion for emotion in model.emotions if emotion not in question.emotions],
+        "head": head,
+        "never_told": [emotion for emotion in question.emotions if emotion not in answering.emotions],
+        "set_aside": [emotion for emotion in answering.emotions if emotion not in question.emotions],
         "seen": int(seen.sum()),
         "scores": scores_of(table, question.emotions, params),
-        "calibration": calibration_of(logits, model.temperature, table["label"].to_numpy()),
+        "calibration": calibration_of(logits, answering.temperature, table["label"].to_numpy()),
         "unseen": scores_of(table[~seen], question.emotions, params) if 0 < seen.sum() < len(seen) else None,
     }
     return content, table

@@ -2,6 +2,7 @@
 
     input   faces    uint8[batch, side, side, channels]: cut out and scaled as the card's preprocessing says
     output  shares   float32[batch, emotions]: rows sum to 1
+            votes    float32[batch, votes_emotions]: of a model of two heads, what share of people would say what
 
 The scaling to [0, 1], the normalisation, the SVM where there is one, the temperature and the softmax are inside, so a
 program in any language needs the face's pixels alone. The file's metadata holds the emotions in the output's order
@@ -12,7 +13,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,20 @@ class Exported:
 class _Whole(nn.Module):
     """The network with what stands before and after it in prediction."""
 
-    def __init__(self, network: Network, temperature: float) -> None:
+    def __init__(self, network: Network, temperatures: Sequence[float]) -> None:
         super().__init__()
-        self.network, self.temperature = network, temperature
+        self.network, self.temperatures = network, temperatures
 
-    def forward(self, faces: Tensor) -> Tensor:
-        logits = self.network(to_input(faces, *self.network.normalisation))
-        return (logits.double() / self.temperature).softmax(dim=1).float()
+    def forward(self, faces: Tensor) -> tuple[Tensor, ...]:
+        features = self.network.features(to_input(faces, *self.network.normalisation))
+        logits = [self.network.classify(features)]
+        if len(self.temperatures) > 1 and self.network.votes_head:
+            logits.append(self.network.votes_head(features))
+        return tuple(_shares(*each) for each in zip(logits, self.temperatures, strict=True))
+
+
+def _shares(logits: Tensor, temperature: float) -> Tensor:
+    return (logits.double() / temperature).softmax(dim=1).float()
 
 
 def export(model: TrainedModel, target: Path) -> Exported:
@@ -103,6 +111,8 @@ def metadata_of(model: TrainedModel) -> dict[str, str]:
         "model_digest": model.digest,
         "data_digest": card["data_digest"],
     }
+    if model.tells_votes:
+        known["votes_emotions"] = list(model.voted().emotions)
     return {f"{PREFIX}{key}": json.dumps(value, sort_keys=True) for key, value in known.items()}
 
 
@@ -121,7 +131,7 @@ def _libraries() -> tuple[Any, Any]:
 
 
 def _convert(model: TrainedModel, path: Path) -> None:
-    whole = _Whole(model.network(), model.temperature).eval()
+    whole = _Whole(model.network(), [each.temperature for each in _outputs(model).values()]).eval()
     example = torch.from_numpy(_faces(model, 2))  # of one face torch would freeze the batch at 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's exporter warns of its own old calls, 20 lines for an LSTM
@@ -132,7 +142,7 @@ def _convert(model: TrainedModel, path: Path) -> None:
             dynamo=True,
             opset_version=OPSET,
             input_names=["faces"],
-            output_names=["shares"],
+            output_names=list(_outputs(model)),
             dynamic_shapes={"faces": {0: torch.export.Dim("batch")}},
             external_data=False,
             verbose=False,
@@ -153,13 +163,19 @@ def _session(runtime: Any, path: Path) -> Any:
     return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
+def _outputs(model: TrainedModel) -> dict[str, TrainedModel]:
+    """The model by the name of each output that it answers."""
+    return {"shares": model} | ({"votes": model.voted()} if model.tells_votes else {})
+
+
 def _compare(model: TrainedModel, session: Any) -> tuple[float, float]:
     """The largest difference of a share from torch's, and the milliseconds of one face."""
     worst = 0.0
     for count in BATCHES:
         faces = _faces(model, count)
-        shares = session.run(None, {"faces": faces})[0]
-        worst = max(worst, float(abs(shares - model.predict(faces)).max()))
+        for name, answering in _outputs(model).items():
+            shares = session.run([name], {"faces": faces})[0]
+            worst = max(worst, float(abs(shares - answering.predict(faces)).max()))
     if not worst <= TOLERANCE:
         raise FerlineError(
             f"{model.folder}: its ONNX form gives shares up to {worst:.1e} away from torch's, where {TOLERANCE:.0e} is "

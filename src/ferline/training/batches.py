@@ -23,11 +23,14 @@ class Batches:
     def __init__(
         self, faces: FaceSet, split: str, device: torch.device, share: float = 0.5, targets: str = "label"
     ) -> None:
-        """`share` of the device's free memory may be filled. `targets`: labels, or the shares of the taggers' votes."""
+        """`share` of the device's free memory may be filled. `targets`: labels, the shares of the taggers' votes, or
+        both side by side, as losses.py takes them."""
         self._faces, self._device = faces, device
         self.rows = faces.rows(split)
         self.labels = torch.from_numpy(faces.labels[self.rows]).to(device)
-        self.targets = torch.from_numpy(_votes(faces, self.rows)).to(device) if targets == "votes" else self.labels
+        self.targets = (
+            self.labels if targets == "label" else torch.from_numpy(_shares(faces, self.rows, targets)).to(device)
+        )
         self._shape = (faces.side, faces.side, faces.channels)
         size = len(self.rows) * faces.side**2 * faces.channels
         self.resident = size <= share * _free(device)
@@ -88,13 +91,16 @@ class Batches:
             torch.cuda.set_device(self._device)
 
 
-def _votes(faces: FaceSet, rows: np.ndarray) -> np.ndarray:
+def _shares(faces: FaceSet, rows: np.ndarray, targets: str) -> np.ndarray:
     if not faces.table["votes"].notna().any():
         raise FerlineError(
-            f"training.targets: 'votes' needs a set in which people voted, such as ferplus; {faces.folder} has "
+            f"training.targets: {targets!r} needs a set in which people voted, such as ferplus; {faces.folder} has "
             "none. Write targets: label"
         )
-    return faces.vote_shares(rows)
+    if targets == "votes":
+        return faces.vote_shares(rows)
+    labels = np.eye(len(faces.emotions), dtype=np.float32)[faces.labels[rows]]
+    return np.concatenate([labels, faces.second_opinions(rows)], axis=1)
 
 
 def _free(device: torch.device) -> int:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -39,19 +40,26 @@ class Engine:
         if processes.count > 1:
             batch_norm.share(network, self.device)
         self.network = network.to(self.device)
+        self._emotions = len(network.emotions)
+        network.tells_both = self.params.targets == "both"
         self._wrapped = processes.wrapped(self.network)
         self._compiled = torch.compile(self._wrapped, dynamic=False) if compute.compile else self._wrapped
         self._labels = faces.labels[faces.rows("train")]
         self.train = Batches(faces, "train", self.device, compute.resident_share, self.params.targets)
         self.validation = Batches(faces, "validation", self.device, compute.resident_share)
-        own = architecture.augmentation
-        self._augmenter = Augmenter(own, architecture.input, *network.normalisation, seed=self.params.seed)
+        own, seed = architecture.augmentation, self.params.seed
+        self._augmenters = {
+            side: Augmenter(own, replace(architecture.input, side=side), *network.normalisation, seed=seed)
+            for side in schedule.sides(self.params, architecture.input.side)
+        }
         balanced = self.params.class_weights == "balanced"
         self._weights = losses.class_weights(self.train.labels, len(faces.emotions)) if balanced else None
         self.optimiser = schedule.optimiser(self.network.parameters(), self.params)
         self.scaler = self.placement.scaler()
         self.average = Average(self.network, self.params.ema) if self.params.ema else None
-        self._recorded = Recorded(self._through) if compute.graphs and self.device.type == "cuda" else None
+        self._records = compute.graphs and self.device.type == "cuda"
+        self._side = 0  # of the faces that go in; `begin` sets it, and with it the CUDA graph
+        self._recorded: Recorded | None = None
         self.at_once = self.params.batch_size  # images that go through the network together: fewer if memory is short
         self._full = processes.most(range(self.params.batch_size))  # images that a process has of a full batch
         self._steps = 0  # whole ones so far; after two the optimiser has its moments, and memory takes no more
@@ -62,6 +70,7 @@ class Engine:
         randomness.seed((self.params.seed * 100_003 + epoch) * 1_009 + self.processes.rank)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        self._see(schedule.side(self.params, list(self._augmenters), epoch))
         self.order = order(self._labels, self.params.seed, epoch, self._augmenter.params.balance)
         self.places = places(len(self.order), self.params.batch_size)
         self._draws = self._augmenter.drawn(len(self.order), epoch, self.device)
@@ -105,19 +114,20 @@ class Engine:
         called = self._compiled if len(inputs) == self._full else self._wrapped
         with self.placement.autocast():
             logits = called(inputs.contiguous(memory_format=torch.channels_last))
-        loss = losses.summed(logits.float(), targets, self._weights, self.params.label_smoothing) / divisor
+        smoothing, emotions = self.params.label_smoothing, self._emotions
+        loss = losses.summed(logits.float(), targets, self._weights, smoothing, emotions) / divisor
         total = loss * self.processes.count  # gradients are averaged over the processes
         if penalty and self.params.l2:
             total = total + self.params.l2 * sum(p.square().sum() for p in self.network.regularised())
         self.scaler.scale(total).backward()
-        labels = targets if targets.ndim == 1 else targets.argmax(1)
-        right = (logits.argmax(1) == labels).sum()
+        labels = targets if targets.ndim == 1 else targets[:, :emotions].argmax(1)
+        right = (logits[:, :emotions].argmax(1) == labels).sum()
         return torch.stack([loss.detach().double(), right.double(), torch.full_like(right, len(labels)).double()])
 
     @property
     def records(self) -> bool:
         """Whether steps become a CUDA graph."""
-        return self._recorded is not None
+        return self._records
 
     def judged(self) -> dict[str, Tensor]:
         """The weights that an epoch is scored and kept by."""
@@ -152,6 +162,13 @@ class Engine:
         if state["scaler"]:  # it has none where the checkpoint's numbers needed no scaling
             self.scaler.load_state_dict(state["scaler"])
         self.at_once = min(self.at_once, state["at_once"])
+
+    def _see(self, side: int) -> None:
+        """Faces of this side go in from now on."""
+        if side == self._side:
+            return
+        self._side, self._augmenter = side, self._augmenters[side]
+        self._recorded = Recorded(self._through) if self._records else None  # another size is another graph
 
     def _tried(self, step: int, images: Tensor, targets: Tensor) -> Tensor | None:
         """The gradients of a batch, or None where memory ran out: then fewer images go through at once."""
@@ -210,7 +227,7 @@ class Engine:
 
     def _halve(self, told: str, images: int) -> None:
         self.optimiser.zero_grad(set_to_none=True)
-        self._recorded = None  # it was of more images, and holds the memory for them
+        self._recorded, self._records = None, False  # it was of more images, and holds the memory for them
         memory.release(self.device)
         if (now := min(self.at_once, images)) == 1:
             raise FerlineError(

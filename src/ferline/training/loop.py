@@ -206,6 +206,19 @@ def _write(
         "temperature": temperature.fit(logits.double().cpu().numpy(), labels.cpu().numpy()),
         "computed": engine.computed(),
     }
+    if network.tells_both:
+        own["votes_temperature"] = _votes_temperature(training, faces)
     rows = np.concatenate([faces.rows("train"), faces.rows("validation")])
     seen = fingerprints(faces.table["sha256"].to_numpy()[rows])
     return TrainedModel.write(network, card | own, progress.history, target, seen)
+
+
+def _votes_temperature(training: Training, faces: FaceSet) -> float:
+    """Of the second head, fitted on the validation faces of which most taggers said one thing."""
+    engine = training.engine
+    shares = faces.second_opinions(engine.validation.rows)
+    agreed = shares.max(axis=1) > 0.5
+    if not agreed.any():
+        return 1.0
+    logits = scoring.over(engine.network, engine.network.as_voted, engine.validation).double().cpu().numpy()
+    return temperature.fit(logits[agreed], shares[agreed].argmax(axis=1))

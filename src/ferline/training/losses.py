@@ -9,9 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def summed(logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
-    """Of labels [N], or of shares [N, emotions] that sum to 1."""
-    return functional.cross_entropy(logits, targets, weights, reduction="sum", label_smoothing=smoothing)
+def summed(logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float, emotions: int) -> Tensor:
+    """Of labels [N], or of shares [N, emotions] that sum to 1. Columns beyond the emotions are a second opinion: as
+    people voted, told by a second head; they count as much as the first, and are neither weighed nor smoothed."""
+    own = targets if targets.ndim == 1 else targets[:, :emotions]
+    loss = functional.cross_entropy(logits[:, :emotions], own, weights, reduction="sum", label_smoothing=smoothing)
+    if targets.ndim == 1 or targets.shape[1] == emotions:
+        return loss
+    return loss + functional.cross_entropy(logits[:, emotions:], targets[:, emotions:], reduction="sum")
 
 
 def divisors(targets: Tensor, weights: Tensor | None, batch_size: int) -> Tensor:
@@ -21,7 +26,7 @@ def divisors(targets: Tensor, weights: Tensor | None, batch_size: int) -> Tensor
 
 
 def _weighed(targets: Tensor, weights: Tensor) -> Tensor:
-    return weights[targets] if targets.ndim == 1 else targets @ weights
+    return weights[targets] if targets.ndim == 1 else targets[:, : len(weights)] @ weights
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:

@@ -2,7 +2,7 @@
 needs no scheduler state: it reads its own history."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -43,6 +43,16 @@ def _as_laid_out(value: Any, weight: torch.Tensor) -> Any:
     if not isinstance(value, torch.Tensor) or value.shape != weight.shape:
         return value
     return torch.empty_like(weight.detach(), memory_format=torch.preserve_format).copy_(value)
+
+
+def sides(params: TrainingParams, side: int) -> tuple[int, ...]:
+    """The sides of the faces that a training sees, in turn: small ones first where it grows, `side` at last."""
+    return (params.grow_from, side) if params.grow_from else (side,)
+
+
+def side(params: TrainingParams, sides: Sequence[int], epoch: int) -> int:
+    """The one of epoch `epoch` (from 0)."""
+    return sides[0] if epoch < params.grow_for * params.epochs else sides[-1]
 
 
 def learning_rate(params: TrainingParams, epoch: int, history: list[dict[str, Any]]) -> float:

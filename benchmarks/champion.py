@@ -1,0 +1,209 @@
+"""Ferline's own network on FER2013, from the raw CSV to a sealed model, and the search for its recipe.
+
+    export PYTHONPATH=src
+    python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe small --out MODEL_FOLDER
+    python benchmarks/champion.py search fer2013.csv fer2013new.csv --recipe small --epochs 12 --out search.json
+
+Learns from every row of Training that FER+ gives a name to (the others show no face), without those whose pixels stand
+in PublicTest too, and chooses the epoch on PublicTest's own labels. `search` changes one thing of the recipe at a time.
+A training that was stopped goes on when the same command is given again. Needs no ZenML and no MLflow.
+"""
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ferline.artifact import scratch_folder, sha256_of, staging, state_folder, write_json
+from ferline.augment.policy import AugmentationPolicy
+from ferline.datasets.labels import labelled
+from ferline.datasets.protocols import side_named
+from ferline.datasets.sources import SOURCES, ferplus
+from ferline.emotions import EMOTIONS
+from ferline.faces.faceset import TABLE_COLUMNS, FaceSet, ImageWriter
+from ferline.images.decode import decode
+from ferline.models.trained import TrainedModel
+from ferline.params import (
+    ArchitectureParams,
+    AugmentationParams,
+    ComputeParams,
+    DatasetParams,
+    FaceParams,
+    InputParams,
+    TrainingParams,
+)
+from ferline.serving.exam import examine
+from ferline.training.loop import train
+
+SIDE = 48
+AUGMENTATION = AugmentationParams(
+    rotation=12, shear=5, zoom=0.12, shift=0.06, horizontal_flip=0.5, brightness=0.2, contrast=0.2, erasing=0.25,
+    erasing_area=(0.02, 0.15),
+)  # fmt: skip
+SMALL = ArchitectureParams(
+    "ferline_net",
+    InputParams(SIDE, 1),
+    TrainingParams(
+        epochs=110, batch_size=64, optimiser="sgd", learning_rate=0.05, momentum=0.9, weight_decay=5e-4,
+        schedule="cosine", warmup_epochs=1, label_smoothing=0.05, targets="both", ema=0.998, grow_from=32,
+    ),
+    options={"width": 32, "blocks": "1-2-2", "votes_head": True},
+    augmentation=AUGMENTATION,
+)  # fmt: skip
+RECIPES = {"small": SMALL}
+
+
+def faces_of(csv: Path, votes: Path, folder: Path) -> FaceSet:
+    """Training's rows to train on, PublicTest's to choose by, no picture of which stands in both."""
+    rows = pd.DataFrame(list(ferplus.read(csv, votes=votes).rows))
+    dataset = DatasetParams("ferplus", protocol="official", labels="own")
+    images = np.stack([decode(image)[:, :, :1] for image in rows["image"]])
+    rows["sha256"] = [hashlib.sha256(image).hexdigest() for image in rows["image"]]
+    rows["split"] = rows["split"].map(side_named)
+    rows["place"] = np.arange(len(rows))
+    rows, _ = labelled(rows, dataset)
+    held_out = set(rows.loc[rows["split"] != "train", "sha256"])
+    rows = rows[(rows["split"] != "train") | ~rows["sha256"].isin(held_out)].reset_index(drop=True)
+    return _sealed(rows, images[rows["place"]], dataset, {"fer2013.csv": csv, "fer2013new.csv": votes}, folder)
+
+
+def _sealed(
+    rows: pd.DataFrame, images: np.ndarray, dataset: DatasetParams, files: dict[str, Path], folder: Path
+) -> FaceSet:
+    table = pd.DataFrame(dict.fromkeys(TABLE_COLUMNS), index=rows.index)
+    for column in ("id", "votes", "split", "sha256"):
+        table[column] = rows[column]
+    table["label"] = [EMOTIONS.index(label) for label in rows["label"]]
+    with staging(folder) as work:
+        with ImageWriter(work, len(table), SIDE, 1) as writer:
+            writer.append(images)
+        table.to_parquet(work / "faces.parquet", index=False)
+        origin: dict[str, Any] = {
+            "dataset": asdict(dataset),
+            "data_digest": sha256_of(files["fer2013.csv"]),
+            "files": {name: sha256_of(path) for name, path in files.items()},
+            "preprocessing": asdict(FaceParams(side=SIDE, colour="grey")),
+            "cropped": True,
+            "shareable": False,
+        }
+        write_json(work / "origin.json", origin)
+    return FaceSet(folder)
+
+
+def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path) -> TrainedModel:
+    """The best epoch of this recipe, with the commit and the time that it took on its card."""
+    policy = AugmentationPolicy.write(recipe.augmentation, faces, recipe.input, recipe.training.seed)
+    card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest, "commit": commit()}
+    key = hashlib.sha256(repr((name, recipe, faces.digest)).encode()).hexdigest()[:16]
+    started = time.monotonic()
+
+    def show(record: dict[str, Any]) -> None:
+        told = "  ".join(f"{key} {value:.4g}" for key, value in record.items() if key != "epoch")
+        print(f"{name}  {time.monotonic() - started:6.0f} s  epoch {record['epoch']}  {told}", flush=True)
+
+    model = train(
+        name, recipe, faces, policy, card=card, compute=ComputeParams(checkpoint_seconds=300),
+        checkpoints=state_folder("checkpoints") / f"{name}-{key}", on_epoch=show, target=target,
+    )  # fmt: skip
+    assert model is not None  # one process writes
+    return model
+
+
+def commit() -> str | None:
+    """Of the code that trains; None outside of a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    found = subprocess.run(git, capture_output=True, text=True)
+    return found.stdout.strip() or None
+
+
+def changed(recipe: ArchitectureParams, **values: Any) -> ArchitectureParams:
+    """The recipe with values of its training, augmentation or options in place of its own."""
+    parts = {"training": recipe.training, "augmentation": recipe.augmentation}
+    for part, own in parts.items():
+        parts[part] = replace(own, **{key: value for key, value in values.items() if hasattr(own, key)})
+    known = {key for own in parts.values() for key in asdict(own)}
+    options = {key: value for key, value in values.items() if key not in known}
+    return replace(recipe, **parts, options=recipe.options | options)
+
+
+# One thing at a time, from the recipe; of what helps, the next recipe is made.
+CHANGES: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "labels only": {"targets": "label", "votes_head": False},
+    "whole side from the start": {"grow_from": 0},
+    "no label smoothing": {"label_smoothing": 0.0},
+    "more label smoothing": {"label_smoothing": 0.15},
+    "no average of weights": {"ema": 0.0},
+    "no erasing": {"erasing": 0.0},
+    "more erasing": {"erasing": 0.5, "erasing_area": (0.02, 0.25)},
+    "less movement": {"rotation": 8, "shear": 0.0, "zoom": 0.08, "shift": 0.04},
+    "more movement": {"rotation": 20, "shear": 10, "zoom": 0.2, "shift": 0.1},
+    "no light": {"brightness": 0.0, "contrast": 0.0},
+    "classes balanced": {"class_weights": "balanced"},
+    "adamw": {"optimiser": "adamw", "learning_rate": 0.002, "weight_decay": 0.05},
+    "twice the rate": {"learning_rate": 0.1},
+    "more decay": {"weight_decay": 1e-3},
+    "more dropout": {"dropout": 0.4},
+    "wider": {"width": 48},
+    "deeper": {"blocks": "2-3-3"},
+}
+
+
+def search(name: str, recipe: ArchitectureParams, faces: FaceSet, given: argparse.Namespace) -> None:
+    """A row a change and seed into a JSON file, after each: what is cut short loses one row."""
+    rows: list[dict[str, Any]] = []
+    for change in given.changes or CHANGES:
+        for seed in range(given.seeds):
+            own = changed(recipe, epochs=given.epochs, seed=seed, **CHANGES[change])
+            started = time.monotonic()
+            model = trained(f"{name}, {change}", own, faces, scratch_folder() / "model")
+            seconds = time.monotonic() - started
+            exam = examine(model, SOURCES["fer2013"], given.csv, "PublicTest", given.votes)
+            found = {key: each["scores"]["accuracy"] for key, each in exam.content["questions"].items()}
+            row = {
+                "change": change,
+                "values": CHANGES[change],
+                "seed": seed,
+                "epochs": given.epochs,
+                "seconds": seconds,
+            }
+            row |= {"accuracy": found, "validation": model.card["validation"], "computed": model.card["computed"]}
+            rows.append(row | {"commit": commit(), "data_digest": faces.origin["data_digest"]})
+            write_json(given.out, {"recipe": name, "rows": rows})
+            print(f"| {change} | {seed} | {found} | {seconds:.0f} s |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["train", "search"])
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("votes", type=Path)
+    parser.add_argument("--recipe", choices=list(RECIPES), default="small")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="of each change of a search")
+    parser.add_argument("--changes", nargs="+", choices=list(CHANGES), help="of a search; all of them unless told")
+    given = parser.parse_args()
+    recipe = RECIPES[given.recipe]
+    given.epochs = given.epochs or recipe.training.epochs
+    faces = faces_of(given.csv, given.votes, state_folder("champion") / "faces")
+    print({split: len(faces.rows(split)) for split in ("train", "validation")}, file=sys.stderr)
+    if given.what == "search":
+        search(given.recipe, recipe, faces, given)
+        return
+    name = f"ferline_{given.recipe}"
+    model = trained(name, changed(recipe, epochs=given.epochs, seed=given.seed), faces, given.out)
+    print(f"{model.folder}: {model.digest}, {model.card['validation']}, {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()
