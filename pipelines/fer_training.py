@@ -8,6 +8,7 @@ from zenml.enums import ExecutionMode
 from ferline.datasets.ingest import attributes_of, require_splittable
 from ferline.evaluation.slices import require_known
 from ferline.models.registry import check
+from ferline.models.start import start_of
 from ferline.params import Params, load
 from ferline.tracking.store import require_reachable
 from steps._caching import following
@@ -42,10 +43,12 @@ def fer_training() -> None:
         policy = augment(
             batch, architecture.augmentation, architecture.input, architecture.training.seed, id=f"augment_{name}"
         )
+        start = start_of(architecture.weights)
         trained, scored = [], []
         for one in params.repetitions(name):
             id = f"train_{name}{one.suffix}"
-            trained.append(train(name, one.architecture, batch, policy, params.compute, one.fold, one.seed, id=id))
+            given = name, one.architecture, batch, policy, params.compute, one.fold, one.seed
+            trained.append(train(*given, started_from=start.digest if start else None, id=id))
             scored.append(evaluate(trained[-1], batch, params.evaluation, one.fold, id=f"evaluate_{name}{one.suffix}"))
         models += trained
         if len(scored) == 1:

@@ -210,7 +210,23 @@ def test_votes_as_targets_need_labels_that_come_from_votes(content, tmp_path):
     content["dataset"]["labels"] = "own"
     content["architectures"]["cnn_lstm"]["training"]["targets"] = "votes"
     message = refused(content, tmp_path)
-    assert "architectures.cnn_lstm.training.targets: 'votes' is not allowed; write label, or dataset.labels" in message
+    assert "architectures.cnn_lstm.training.targets: 'votes' is not allowed; write label or both; or dataset" in message
+
+
+def test_both_as_targets_needs_the_sets_own_labels(content, tmp_path):
+    content["architectures"]["cnn_lstm"]["training"]["targets"] = "both"
+    message = refused(content, tmp_path)
+    assert "architectures.cnn_lstm.training.targets: 'both' is not allowed; write label or votes; or dataset" in message
+    content["dataset"]["labels"] = "own"
+    assert loaded(content, tmp_path).architectures["cnn_lstm"].training.targets == "both"
+
+
+def test_faces_grow_from_a_smaller_side_only(content, tmp_path):
+    content["architectures"]["cnn_lstm"]["training"]["grow_from"] = 48
+    message = refused(content, tmp_path)
+    assert (
+        "architectures.cnn_lstm.training.grow_from: 48 is not allowed; write a side below input.side, or 0" in message
+    )
 
 
 def test_folds_and_seeds_at_once_are_refused(content, tmp_path):

@@ -239,7 +239,7 @@ class ArchitectureParams:
     model: str
     input: InputParams
     training: TrainingParams
-    weights: Literal["none", "imagenet"] = "none"
+    weights: str = "none"
     options: dict[str, bool | int | float | str] = field(default_factory=dict)
     augmentation: AugmentationParams = field(default_factory=AugmentationParams)
 

@@ -19,7 +19,7 @@ from data_commands import BIN, HERE
 
 from ferline.cli import main
 from ferline.datasets.synthetic import scene
-from ferline.emotions import EMOTIONS
+from ferline.emotions import EMOTIONS, KNOWN
 from ferline.models.registry import create
 from ferline.models.trained import TrainedModel
 from ferline.params import FaceParams, InputParams
@@ -42,6 +42,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     card = {"architecture": "small", "preprocessing": asdict(FaceParams(side=48)), "data_digest": "d" * 64, "seed": 0}
     card |= {"augmentation_digest": "a" * 64, "training": {}, "best_epoch": 1}
     return TrainedModel.write(network, card, [], tmp_path_factory.mktemp("models") / "small").folder
+
+
+@pytest.fixture(scope="module")
+def two_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model that tells labels and votes."""
+    torch.manual_seed(0)
+    network = create("ferline_net", InputParams(48, 1), "none", {"width": 8, "blocks": "1", "votes_head": True})
+    card = {"architecture": "ours", "preprocessing": asdict(FaceParams(side=48, colour="grey")), "seed": 0}
+    card |= {"data_digest": "d" * 64, "augmentation_digest": "a" * 64, "training": {}, "best_epoch": 1}
+    card |= {"temperature": 1.5, "votes_temperature": 0.5}
+    return TrainedModel.write(network, card, [], tmp_path_factory.mktemp("models") / "ours").folder
 
 
 @pytest.fixture
@@ -150,7 +161,8 @@ def test_a_model_that_is_not_there_is_said(here, arguments):
     rest = {"evaluate": ("--data", "fer2013", "--source", "x.csv"), "export": ("--onnx", "x.onnx")}
     done = ferline(*arguments, "nowhere", *rest.get(arguments[0], ()))
     assert done.exit_code == 1
-    assert "'nowhere' is no folder, and no address such as models:/" in done.stderr
+    assert "'nowhere' is no folder, none of the models that come with Ferline (" in done.stderr
+    assert "and no address such as models:/" in done.stderr
 
 
 def test_a_model_with_a_flipped_bit_is_refused(here, model):
@@ -173,11 +185,11 @@ def mlflow_store(here: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch)
     mlflow.set_tracking_uri("")
 
 
-def test_the_champion_is_what_predicts_unless_another_is_named(here, model, mlflow_store):
+def test_the_champion_predicts_where_it_is_asked_for(here, model, mlflow_store):
     from ferline.tracking import registry, store
     from ferline.tracking.logged_model import log_model
 
-    done = ferline("predict", "photos")
+    done = ferline("predict", "photos", "--model", "champion")
     assert done.exit_code == 1
     assert "there is no champion of the name 'ferline' yet" in done.stderr
     run = store.client().create_run(store.experiment_id())
@@ -185,8 +197,24 @@ def test_the_champion_is_what_predicts_unless_another_is_named(here, model, mlfl
     log_model(run.info.run_id, trained)
     registered = registry.register("ferline", trained, {})
     store.client().set_registered_model_alias("ferline", "champion", registered.version)
-    assert ferline("predict", "photos", "--json", "a.json").exit_code == 0
+    assert ferline("predict", "photos", "--model", "champion", "--json", "a.json").exit_code == 0
     assert json.loads((here / "a.json").read_text())["model"]["digest"] == trained.digest
+
+
+def test_a_model_of_two_heads_tells_votes_unless_labels_are_asked_for(here, two_heads):
+    def told(*by: str) -> tuple[str, list[str]]:
+        done = ferline("predict", "photos", "--model", two_heads, "--json", "-", *by)
+        content = json.loads(done.stdout)
+        return content["model"]["head"], list(content["faces"][0]["shares"])
+
+    assert told() == told("--by", "votes") == ("votes", list(KNOWN))
+    assert told("--by", "label") == ("label", list(EMOTIONS))
+
+
+def test_votes_of_a_model_that_tells_none_are_refused(here, model):
+    done = ferline("predict", "photos", "--model", model, "--by", "votes")
+    assert done.exit_code == 1
+    assert "this model has no head for votes" in done.stderr
 
 
 def test_an_exam_is_printed_and_written(here, model, exam):

@@ -117,11 +117,16 @@ def test_plurality_keeps_more() -> None:
     assert left_out["no plurality"] == 1
 
 
-def test_own_keeps_the_labels_and_drops_the_votes() -> None:
+def test_own_keeps_the_labels_and_has_the_votes_as_a_second_opinion_of_all_known_emotions() -> None:
     frame, left_out = labelled(ROWS, DatasetParams("ferplus", labels="own"))
     assert list(kept(frame).values()) == ["angry"] * 6 + ["sad", "hapy", None]
     assert left_out == {"contempt is not among dataset.emotions": 1}
-    assert frame["votes"].isna().all()
+    shares = dict(zip(frame["id"], frame["votes"], strict=True))
+    np.testing.assert_allclose(shares["agreed"], [0, 0, 0, 0.8, 0.2, 0, 0, 0])
+    assert shares["unvoted"] is None
+    assert all(votes is None or sum(votes) == pytest.approx(1) for votes in shares.values())
+    nobody, _ = labelled(table(unsure=("sad", votes(unknown=10))), DatasetParams("ferplus", labels="own"))
+    assert nobody["votes"].tolist() == [None]
 
 
 def test_eight_classes_keep_contempt_with_eight_shares() -> None:

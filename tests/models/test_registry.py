@@ -35,8 +35,11 @@ def test_a_good_row_passes_without_memory_or_network_or_random_draws(good, tmp_p
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (row("resnet51"), r"model: 'resnet51' is unknown; write one of cnn_lstm, cnn_lstm_svm, resnet50_gru"),
-        (row("cnn_lstm", weights="vggface"), r"weights: 'vggface' is not allowed; write none or imagenet"),
+        (
+            row("resnet51"),
+            r"model: 'resnet51' is unknown; write one of cnn_lstm, cnn_lstm_svm, ferline_net, resnet50_gru",
+        ),
+        (row("cnn_lstm", weights="vggface"), r"weights: 'vggface' is not allowed; write none, imagenet, "),
         (row("cnn_lstm", weights="imagenet"), r"weights: imagenet has no counterpart for this model; write none"),
         (row("resnet50_gru", channels=1, weights="imagenet"), r"input.channels: 1 is not allowed .* write 3"),
         (row("resnet50_gru", gru_unit=64), r"options.gru_unit: .*its options are gru_units, dense_units"),

@@ -50,6 +50,19 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Traine
 
 
 @pytest.fixture(scope="session")
+def two_heads(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    """A ferline_net of random weights with a head for labels and one for votes, each with its own temperature."""
+    torch.manual_seed(0)
+    network = create("ferline_net", InputParams(48, 1), "none", {"width": 8, "blocks": "1-1", "votes_head": True})
+    for head in (network.head, network.votes_head):
+        torch.nn.init.normal_(head.weight, std=3.0)
+    known = {"architecture": "ours", "preprocessing": asdict(FaceParams(side=48, colour="grey")), "seed": 0}
+    known |= {"data_digest": "d" * 64, "augmentation_digest": "a" * 64, "training": {"epochs": 1}, "best_epoch": 1}
+    known |= {"temperature": 1.5, "votes_temperature": 0.5}
+    return TrainedModel.write(network, known, [{"epoch": 1}], tmp_path_factory.mktemp("model") / "m")
+
+
+@pytest.fixture(scope="session")
 def photo() -> Callable[..., np.ndarray]:
     """A drawn photograph of one person, RGB."""
 

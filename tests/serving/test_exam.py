@@ -189,3 +189,16 @@ def test_the_text_says_every_number_with_its_interval(make_model, fer2013_csv):
     assert "the model never says contempt: all such faces count as mistakes" in text
     assert "none of these images was trained or chosen on" in text
     assert "7 no face" in text
+
+
+def test_a_model_of_two_heads_answers_each_question_by_the_head_that_learnt_it(two_heads, fer2013_csv, faces_of):
+    csv, votes = fer2013_csv()
+    exam = asked(two_heads, csv, votes=votes)
+    seven, eight = (exam.content["questions"][key] for key in ("7_own", "8_majority"))
+    assert (seven["head"], eight["head"]) == ("label", "votes")
+    assert (eight["never_told"], eight["set_aside"]) == ([], [])
+    images, _, _ = faces_of(csv)
+    told = dict(list(exam.predictions.groupby("question")))
+    assert np.allclose(told["7_own"][probability_columns(EMOTIONS)], two_heads.predict(images))
+    judged = images[np.arange(len(images)) % 20 != 15]  # the others are no face to FER+
+    assert np.allclose(told["8_majority"][probability_columns(KNOWN)], two_heads.voted().predict(judged))

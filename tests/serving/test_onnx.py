@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ferline.emotions import EMOTIONS
+from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
 from ferline.models import registry
 from ferline.models.network import Network, to_input
@@ -138,3 +138,14 @@ def test_a_file_that_cannot_be_written_is_said(make_model, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FerlineError, match=r"file/model.onnx: could not be written"):
         export(make_model(), tmp_path / "file" / "model.onnx")
+
+
+def test_a_model_of_two_heads_has_two_outputs(two_heads, tmp_path):
+    done = export(two_heads, tmp_path / "model.onnx")
+    session = runtime.InferenceSession(done.path, providers=["CPUExecutionProvider"])
+    faces = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 1), dtype=np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    shares, votes = session.run(["shares", "votes"], {"faces": faces})
+    assert abs(shares - two_heads.predict(faces)).max() <= 1e-5
+    assert abs(votes - two_heads.voted().predict(faces)).max() <= 1e-5
+    told = session.get_modelmeta().custom_metadata_map
+    assert json.loads(told["ferline.votes_emotions"]) == list(KNOWN)

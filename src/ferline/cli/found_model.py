@@ -5,19 +5,18 @@ from typing import TYPE_CHECKING
 
 from ferline.artifact import scratch_folder
 from ferline.errors import FerlineError
-from ferline.home import ROOT
 
 if TYPE_CHECKING:
     from ferline.models.trained import TrainedModel
 
 CHAMPION = "champion"
-MODELS = ROOT / "data" / "models"
 SHIPPED = "ferline_small"  # trained on real faces, so that nobody needs to train one first
 
 
 def model_at(where: str, name: str) -> "TrainedModel":
     """The model of this folder, of this name under data/models/ or of this address in MLflow, verified; `champion` is
     the one in use under the name `name`."""
+    from ferline.models.start import shipped, shipped_model
     from ferline.models.trained import TrainedModel
 
     if Path(where).is_dir():
@@ -25,27 +24,13 @@ def model_at(where: str, name: str) -> "TrainedModel":
     if where == CHAMPION:
         return _champion(name)
     if where in shipped():
-        return _shipped(where)
+        return shipped_model(where)
     if ":/" not in where:
         raise FerlineError(
             f"--model: {where!r} is no folder, none of the models that come with Ferline "
             f"({', '.join(shipped()) or 'there are none'}), and no address such as models:/{name}@champion"
         )
     return _downloaded(where)
-
-
-def shipped() -> list[str]:
-    """The models that come with this checkout."""
-    return sorted(pointer.stem for pointer in MODELS.glob("*.dvc"))
-
-
-def _shipped(name: str) -> "TrainedModel":
-    from ferline.models.trained import TrainedModel
-
-    folder = MODELS / name
-    if not folder.is_dir():
-        raise FerlineError(f"--model: {name} is not here yet; run `dvc pull {folder}.dvc`")
-    return TrainedModel(folder)
 
 
 def named_model(where: str) -> "TrainedModel":

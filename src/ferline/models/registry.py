@@ -37,22 +37,25 @@ def names() -> list[str]:
 def create(
     model: str, input: InputParams, weights: str, options: Mapping[str, Any], emotions: Sequence[str] = EMOTIONS
 ) -> Network:
-    """A network to train: drawn from torch's random generator, and with `imagenet` its trunks given those weights."""
+    """A network to train: drawn from torch's random generator, and then given the weights that are named: ImageNet's
+    to its trunks, or those of a trained model."""
+    from ferline.models.start import begin_from, start_of  # it reads trained models, which are built here
+
     network = build(model, input, weights, options, emotions)
     if weights == "imagenet":
         for attribute, architecture in network.pretrained.items():
             load_imagenet(getattr(network, attribute), architecture)
+    elif start := start_of(weights):
+        begin_from(network, start)
     return network
 
 
 def build(
     model: str, input: InputParams, weights: str, options: Mapping[str, Any], emotions: Sequence[str] = EMOTIONS
 ) -> Network:
-    """`create` without reading a published weights file: for a network whose own weights come next."""
+    """`create` without reading any weights: for a network whose own come next."""
     if model not in _MODELS:
         raise FerlineError(f"model: {model!r} is unknown; write one of {', '.join(names())}")
-    if weights not in ("none", "imagenet"):
-        raise FerlineError(f"weights: {weights!r} is not allowed; write none or imagenet")
     resolved = _resolved_options(model, options)
     # Kernels channels last, as `to_input` lays images out; the same everywhere, since another order rounds otherwise.
     network = _MODELS[model](input, weights, emotions, **resolved).to(memory_format=torch.channels_last)
@@ -62,12 +65,16 @@ def build(
 
 def check(name: str, architecture: ArchitectureParams, emotions: Sequence[str] = EMOTIONS) -> None:
     """Refuse, before anything runs, a row of `architectures` that its model could not be built from."""
+    from ferline.models.start import require_alike, start_of
+
     try:
         with torch.device("meta"):  # every check of the constructor, without memory or random draws
             network = build(
                 architecture.model, architecture.input, architecture.weights, architecture.options, emotions
             )
         _check_training(network, architecture)
+        if start := start_of(architecture.weights):
+            require_alike(network, start)
     except FerlineError as error:
         raise FerlineError(f"architectures.{name}.{error}") from None
 

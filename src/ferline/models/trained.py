@@ -143,8 +143,12 @@ class TrainedModel(Artifact):
 
     def has_seen(self, sha256: Iterable[str]) -> np.ndarray:
         """For each of these images, whether the model was trained or chosen on it."""
-        seen = np.load(self.folder / SEEN, allow_pickle=False) if (self.folder / SEEN).exists() else fingerprints([])
-        return np.isin(fingerprints(sha256), seen)
+        return np.isin(fingerprints(sha256), self.seen)
+
+    @property
+    def seen(self) -> np.ndarray:
+        """uint64: the fingerprints of all that it was trained or chosen on."""
+        return np.load(self.folder / SEEN, allow_pickle=False) if (self.folder / SEEN).exists() else fingerprints([])
 
     def _checked_card(self) -> dict[str, Any]:
         card = self.card

@@ -22,6 +22,7 @@ from ferline.errors import FerlineError, Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
 from ferline.models.registry import create
+from ferline.models.start import start_of
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, ComputeParams
 from ferline.training import randomness, scoring
@@ -210,6 +211,8 @@ def _write(
         own["votes_temperature"] = _votes_temperature(training, faces)
     rows = np.concatenate([faces.rows("train"), faces.rows("validation")])
     seen = fingerprints(faces.table["sha256"].to_numpy()[rows])
+    if start := start_of(network.weights):  # what it has seen, this one has too
+        own["started_from"], seen = start.digest, np.concatenate([seen, start.seen])
     return TrainedModel.write(network, card | own, progress.history, target, seen)
 
 

@@ -47,7 +47,9 @@ def may_be_shown(evaluation: Evaluation) -> bool:
 def _facts(evaluation: Evaluation) -> list[tuple[str, Spans]]:
     card, content = evaluation.card, evaluation.content
     side, channels = card["input"]["side"], "grey" if card["input"]["channels"] == 1 else "RGB"
-    start = "ImageNet weights" if card["weights"] == "imagenet" else "random weights"
+    start = {"imagenet": "ImageNet weights", "none": "random weights"}.get(
+        card["weights"], f"the weights of {card['weights']}"
+    )
     size = f"{content['parameters']:,} parameters, {content['size_bytes'] / 1e6:.1f} MB"
     kept = "mean best epoch" if evaluation.members > 1 else "epoch kept"
     return [
