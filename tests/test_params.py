@@ -43,6 +43,14 @@ def test_one_line_switches_between_quick_and_the_papers_own_values(content, tmp_
     assert optimisers == {"sgd", "adam", "rmsprop"}
 
 
+def test_a_profile_takes_rows_away_by_null(content, tmp_path):
+    own = loaded(content | {"profile": "finetune"}, tmp_path)
+    assert list(own.architectures) == ["ferline_net"]
+    assert own.architectures["ferline_net"].weights == "ferline_small"
+    content["profiles"]["quick"]["architectures"] = dict.fromkeys(content["architectures"])
+    assert "at least one architecture" in refused(content, tmp_path)
+
+
 def test_every_key_is_documented(content):
     """Each key of the file stands beside a comment, or in the comment block above the architectures."""
     text = (PROJECT / "params.yaml").read_text()
@@ -128,7 +136,7 @@ def test_every_key_is_documented(content):
         ("evaluation.occlusion.stride", 0.5, "stride: 0.5 is not allowed; write a share of the side above 0, at most"),
         ("evaluation.robustness.strengths", 6, "strengths: 6 is not allowed; write a whole number from 1 to 5"),
         ("seeds", 0, "seeds: 0 is not allowed; write a whole number of at least 1"),
-        ("profile", "fast", "profile: 'fast' is not allowed; write one of paper, quick"),
+        ("profile", "fast", "profile: 'fast' is not allowed; write one of finetune, paper, quick"),
     ],
 )
 def test_a_mistake_is_told_with_its_key_value_and_what_is_allowed(content, tmp_path, path, value, said):

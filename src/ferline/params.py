@@ -412,11 +412,13 @@ def load(path: Path | str = "params.yaml") -> Params:
 
 
 def _overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the overlay's values in place of its own, key by key at every depth."""
+    """`base` with the overlay's values in place of its own, key by key at every depth; null takes a key away."""
     merged = deepcopy(dict(base))
     for key, value in overlay.items():
         nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _overlaid(merged[key], value) if nested else deepcopy(value)
+        if value is None:
+            del merged[key]
     return merged
 
 

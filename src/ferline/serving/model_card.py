@@ -119,6 +119,13 @@ def _head(model: TrainedModel) -> tuple[str, list[str]]:
         "",
         f"Digest `{model.digest}`.",
     ]
+    if model.tells_votes:
+        told = ", ".join(model.voted().emotions)
+        lines[1:1] = [
+            "",
+            "It has two heads, which learnt from the same pictures. The first tells the label that the set gives; the "
+            f"second, what share of people would vote for each of {told}.",
+        ]
     return str(card["architecture"]), lines
 
 
@@ -183,6 +190,8 @@ def _calibration(model: TrainedModel, scored: Sequence[Scored]) -> list[str]:
         f"Its logits are divided by a temperature of {model.temperature:.3f}, fitted on validation, so that of the "
         "faces told with 80% some 80% are right."
     ]
+    if model.tells_votes:
+        lines[0] += f" Those of the votes by one of {model.voted().temperature:.3f}, fitted where most people agreed."
     rows = [
         (title, *(_share(found[when][key]) for when in ("before", "after") for key in ("ece", "log_loss")))
         for title, _, found in scored
