@@ -11,25 +11,19 @@ A training that was stopped goes on when the same command is given again. Needs 
 
 import argparse
 import hashlib
-import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
+import real_faces
 import torch
 
-from ferline.artifact import scratch_folder, sha256_of, staging, state_folder, write_json
+from ferline.artifact import scratch_folder, state_folder, write_json
 from ferline.augment.policy import AugmentationPolicy
-from ferline.datasets.labels import labelled
-from ferline.datasets.protocols import side_named
-from ferline.datasets.sources import SOURCES, ferplus
-from ferline.emotions import EMOTIONS
-from ferline.faces.faceset import TABLE_COLUMNS, FaceSet, ImageWriter
-from ferline.images.decode import decode
+from ferline.datasets.sources import SOURCES
+from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
 from ferline.params import (
     ArchitectureParams,
@@ -46,7 +40,7 @@ from ferline.training.loop import train
 SIDE = 48
 # How a photo's faces are cut for this model. In FER2013's pictures the Haar box is 0.967 of the side (the median of 583
 # that were found among 800 of PublicTest, enlarged, with a border); so much around it gives the same frame.
-MARGIN = 0.017
+PREPROCESSING = FaceParams(side=SIDE, colour="grey", margin=0.017)
 AUGMENTATION = AugmentationParams(
     rotation=12, shear=5, zoom=0.12, shift=0.06, horizontal_flip=0.5, brightness=0.2, contrast=0.2, erasing=0.25,
     erasing_area=(0.02, 0.15),
@@ -61,50 +55,31 @@ SMALL = ArchitectureParams(
     options={"width": 32, "blocks": "1-2-2", "votes_head": True},
     augmentation=AUGMENTATION,
 )  # fmt: skip
-RECIPES = {"small": SMALL}
+# For a GPU: some 12 times the arithmetic a face, larger batches; not trained yet.
+LARGE = replace(
+    SMALL,
+    training=replace(SMALL.training, epochs=120, batch_size=256, learning_rate=0.2, warmup_epochs=5, ema=0.999),
+    augmentation=replace(AUGMENTATION, rotation=15, zoom=0.15, shift=0.08, erasing=0.4, erasing_area=(0.02, 0.2)),
+    options={"width": 64, "blocks": "2-4-4", "dropout": 0.3, "votes_head": True},
+)
+RECIPES = {"small": SMALL, "large": LARGE}
 
 
 def faces_of(csv: Path, votes: Path, folder: Path) -> FaceSet:
     """Training's rows to train on, PublicTest's to choose by, no picture of which stands in both."""
-    rows = pd.DataFrame(list(ferplus.read(csv, votes=votes).rows))
-    dataset = DatasetParams("ferplus", protocol="official", labels="own")
-    images = np.stack([decode(image)[:, :, :1] for image in rows["image"]])
-    rows["sha256"] = [hashlib.sha256(image).hexdigest() for image in rows["image"]]
-    rows["split"] = rows["split"].map(side_named)
-    rows["place"] = np.arange(len(rows))
-    rows, _ = labelled(rows, dataset)
-    held_out = set(rows.loc[rows["split"] != "train", "sha256"])
-    rows = rows[(rows["split"] != "train") | ~rows["sha256"].isin(held_out)].reset_index(drop=True)
-    return _sealed(rows, images[rows["place"]], dataset, {"fer2013.csv": csv, "fer2013new.csv": votes}, folder)
-
-
-def _sealed(
-    rows: pd.DataFrame, images: np.ndarray, dataset: DatasetParams, files: dict[str, Path], folder: Path
-) -> FaceSet:
-    table = pd.DataFrame(dict.fromkeys(TABLE_COLUMNS), index=rows.index)
-    for column in ("id", "votes", "split", "sha256"):
-        table[column] = rows[column]
-    table["label"] = [EMOTIONS.index(label) for label in rows["label"]]
-    with staging(folder) as work:
-        with ImageWriter(work, len(table), SIDE, 1) as writer:
-            writer.append(images)
-        table.to_parquet(work / "faces.parquet", index=False)
-        origin: dict[str, Any] = {
-            "dataset": asdict(dataset),
-            "data_digest": sha256_of(files["fer2013.csv"]),
-            "files": {name: sha256_of(path) for name, path in files.items()},
-            "preprocessing": asdict(FaceParams(side=SIDE, colour="grey", margin=MARGIN)),
-            "cropped": True,
-            "shareable": False,
-        }
-        write_json(work / "origin.json", origin)
-    return FaceSet(folder)
+    dataset = DatasetParams("ferplus", labels="own")
+    return real_faces.faces_of("ferplus", csv, dataset, PREPROCESSING, folder, votes, as_found=True)
 
 
 def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path) -> TrainedModel:
     """The best epoch of this recipe, with the commit and the time that it took on its card."""
     policy = AugmentationPolicy.write(recipe.augmentation, faces, recipe.input, recipe.training.seed)
-    card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest, "commit": commit()}
+    card = {
+        **faces.origin,
+        "faces_digest": faces.digest,
+        "augmentation_digest": policy.digest,
+        "commit": real_faces.commit(),
+    }
     key = hashlib.sha256(repr((name, recipe, faces.digest)).encode()).hexdigest()[:16]
     started = time.monotonic()
 
@@ -118,13 +93,6 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
     )  # fmt: skip
     assert model is not None  # one process writes
     return model
-
-
-def commit() -> str | None:
-    """Of the code that trains; None outside of a checkout."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-    found = subprocess.run(git, capture_output=True, text=True)
-    return found.stdout.strip() or None
 
 
 def changed(recipe: ArchitectureParams, **values: Any) -> ArchitectureParams:
@@ -179,7 +147,7 @@ def search(name: str, recipe: ArchitectureParams, faces: FaceSet, given: argpars
                 "seconds": seconds,
             }
             row |= {"accuracy": found, "validation": model.card["validation"], "computed": model.card["computed"]}
-            rows.append(row | {"commit": commit(), "data_digest": faces.origin["data_digest"]})
+            rows.append(row | {"commit": real_faces.commit(), "data_digest": faces.origin["data_digest"]})
             write_json(given.out, {"recipe": name, "rows": rows})
             print(f"| {change} | {seed} | {found} | {seconds:.0f} s |", flush=True)
 

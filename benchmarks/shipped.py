@@ -1,0 +1,183 @@
+"""Everything that is measured of a model that comes with Ferline, into one JSON from which docs/results.md is made.
+
+    python benchmarks/shipped.py MODEL_FOLDER fer2013.csv fer2013new.csv --out benchmarks/results/ferline_small.json
+
+Three exams on PublicTest (one view, two, ten), the same without pictures that stand in Training too, and the time of
+one face on one thread, its resize from 96 pixels included, beside two networks that the field ships, in the same run.
+"""
+
+import argparse
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+from torchvision import models
+
+from ferline.artifact import write_json
+from ferline.datasets.sources import SOURCES
+from ferline.evaluation.metrics import score
+from ferline.evaluation.predictions import probability_columns
+from ferline.models.trained import TrainedModel
+from ferline.params import EvaluationParams
+from ferline.serving.exam import Exam, examine
+from ferline.serving.onnx import export
+from ferline.serving.views import COUNT
+
+CROP = 96  # pixels of a face as it is cut out of a photo
+ROUNDS, SECONDS = 5, 1.0
+NUMBERS = ("accuracy", "macro_f1", "balanced_accuracy", "log_loss", "ece")
+
+
+def exams_of(model: TrainedModel, csv: Path, votes: Path) -> dict[str, Exam]:
+    params, reader = EvaluationParams(), SOURCES["fer2013"]
+    return {views: examine(model, reader, csv, "PublicTest", votes, how=views, params=params) for views in COUNT}
+
+
+def told(exam: Exam) -> dict[str, Any]:
+    """What the page needs of an exam: every question's numbers, intervals, classes and calibration."""
+    found = {}
+    for key, question in exam.content["questions"].items():
+        scores, calibration = question["scores"], question["calibration"]
+        found[key] = {
+            "title": question["title"],
+            "faces": scores["faces"],
+            "head": question["head"],
+            **{name: scores[name] for name in NUMBERS},
+            "intervals": {name: scores["intervals"].get(name) for name in NUMBERS},
+            "per_class": scores["per_class"],
+            "confusion": scores["confusion"],
+            "before": {name: calibration["before"][name] for name in ("ece", "log_loss")},
+            "after": {name: calibration["after"][name] for name in ("ece", "log_loss")},
+        }
+    return found
+
+
+def copies(exam: Exam, csv: Path) -> dict[str, Any]:
+    """Accuracy on the pictures of PublicTest that stand in Training too, pixel for pixel, and on the others.
+
+    None of them was trained on: the recipe leaves Training's copies out.
+    """
+    rows = list(SOURCES["fer2013"].read(csv).rows)
+    training = {row["image"] for row in rows if row["split"] == "train"}
+    copied = {row["id"] for row in rows if row["split"] != "train" and row["image"] in training}
+    answers = exam.predictions.query("question == '7_own'")
+    emotions = exam.content["questions"]["7_own"]["emotions"]
+    found = {}
+    for name, part in (("copied", answers["id"].isin(copied)), ("others", ~answers["id"].isin(copied))):
+        own = answers[part]
+        scores = score(own["label"].to_numpy(), own[probability_columns(emotions)].to_numpy(), emotions)
+        found[name] = {"faces": len(own), "accuracy": scores["accuracy"], "macro_f1": scores["macro_f1"]}
+    return found
+
+
+def latencies(model: TrainedModel) -> list[dict[str, Any]]:
+    """Milliseconds a face, each contender in turn, of whose rounds the median counts."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = export(model, Path(folder) / "model.onnx").path
+        contenders = {
+            str(model.card["architecture"]): _timed(ours, model.card["input"]["side"], np.uint8, "NHWC"),
+            "ResNet18 at 44 pixels, stride-1 stem": _timed(_exported(_resnet18(), folder), 44, np.float32, "NCHW"),
+            "VGG19 at 44 pixels": _timed(_exported(_vgg19(), folder), 44, np.float32, "NCHW"),
+        }
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(ROUNDS):
+        for name, call in contenders.items():
+            times[name].append(_median_ms(call))
+    own = statistics.median(next(iter(times.values())))
+    return [
+        {"network": name, "ms": statistics.median(each), "times_ours": statistics.median(each) / own}
+        for name, each in times.items()
+    ]
+
+
+def _resnet18() -> nn.Module:
+    """As FER2013's repositories have it: CIFAR's stem, no early downsampling."""
+    network = models.resnet18(num_classes=7)
+    network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    network.maxpool = nn.Identity()
+    return network
+
+
+def _vgg19() -> nn.Module:
+    features = models.vgg19_bn().features
+    return nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 7))
+
+
+def _exported(network: nn.Module, folder: str) -> Path:
+    path = Path(folder) / f"{id(network)}.onnx"
+    torch.onnx.export(
+        network.eval(), (torch.zeros(1, 3, 44, 44),), path, dynamo=True, verbose=False, external_data=False
+    )
+    return path
+
+
+def _timed(path: Path, side: int, kind: type, layout: str) -> Callable[[], Any]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    crop = np.random.default_rng(0).integers(0, 256, (CROP, CROP), dtype=np.uint8)
+
+    def call() -> Any:
+        face = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+        if layout == "NHWC":
+            return session.run(None, {name: face[None, :, :, None]})
+        planes = np.repeat(face[None, None].astype(kind) / 255, 3, axis=1).astype(kind)
+        return session.run(None, {name: planes})
+
+    return call
+
+
+def _median_ms(call: Callable[[], Any]) -> float:
+    times: list[float] = []
+    while len(times) < 20 or sum(times) < 1000 * SECONDS:
+        start = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("votes", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    cv2.setNumThreads(1)
+    model = TrainedModel(given.model).verify()
+    exams = exams_of(model, given.csv, given.votes)
+    card = {key: value for key, value in model.card.items() if key not in ("normalisation",)}
+    content = {
+        "model": {"digest": model.digest, "card": card, "epochs": model.history},
+        "exams": {views: told(exam) for views, exam in exams.items()},
+        "copies": copies(exams["none"], given.csv),
+        "latency": latencies(model),
+        "data": exams["none"].content["data"],
+        "machine": {"processor": _processor(), "torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
+    }
+    write_json(given.out, content)
+    for views, questions in content["exams"].items():
+        print(views, {key: f"{question['accuracy']:.4f}" for key, question in questions.items()})
+    print(content["copies"], content["latency"], sep="\n")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+if __name__ == "__main__":
+    main()
