@@ -32,6 +32,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(RUN) VIRTUAL_ENV="$(CURDIR)/.venv" uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c "import ferline.home; ferline.home.install()"
 	@test -d .zen || $(BIN)/zenml init
+	@$(BIN)/dvc pull --quiet data/models/ferline_small.dvc data/models/ferline_small.onnx.dvc
 	@touch $(READY)
 
 data: $(READY)

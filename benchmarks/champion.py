@@ -11,6 +11,7 @@ A training that was stopped goes on when the same command is given again. Needs 
 
 import argparse
 import hashlib
+import json
 import sys
 import time
 from dataclasses import asdict, replace
@@ -130,9 +131,12 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 def search(name: str, recipe: ArchitectureParams, faces: FaceSet, given: argparse.Namespace) -> None:
     """A row a change and seed into a JSON file, after each: what is cut short loses one row."""
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = json.loads(given.out.read_text())["rows"] if given.out.exists() else []
+    done = {(row["change"], row["seed"], row["epochs"]) for row in rows}
     for change in given.changes or CHANGES:
         for seed in range(given.seeds):
+            if (change, seed, given.epochs) in done:
+                continue
             own = changed(recipe, epochs=given.epochs, seed=seed, **CHANGES[change])
             started = time.monotonic()
             model = trained(f"{name}, {change}", own, faces, scratch_folder() / "model")

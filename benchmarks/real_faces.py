@@ -86,7 +86,7 @@ def _sealed(
         own.to_parquet(work / "faces.parquet", index=False)
         origin: dict[str, Any] = {
             "dataset": asdict(dataset),
-            "data_digest": next(iter(files.values()), pictures),
+            "data_digest": hashlib.sha256("".join([pictures, *files.values()]).encode()).hexdigest(),
             "files": files,
             "preprocessing": asdict(preprocessing),
             "cropped": True,

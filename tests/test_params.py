@@ -233,7 +233,8 @@ def test_faces_grow_from_a_smaller_side_only(content, tmp_path):
     content["architectures"]["cnn_lstm"]["training"]["grow_from"] = 48
     message = refused(content, tmp_path)
     assert (
-        "architectures.cnn_lstm.training.grow_from: 48 is not allowed; write a side below input.side, or 0" in message
+        "architectures.cnn_lstm.training.grow_from: 48 is not allowed; write 0, or a side from 24 to below 48"
+        in message
     )
 
 

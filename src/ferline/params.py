@@ -370,8 +370,9 @@ class Params:
             _require(
                 ok, key, targets, "label or votes; or dataset.labels: own, beside which votes are a second opinion"
             )
-            ok = architecture.training.grow_from < architecture.input.side
-            _require(ok, f"{key[:-8]}.grow_from", architecture.training.grow_from, "a side below input.side, or 0")
+            first, side = architecture.training.grow_from, architecture.input.side
+            ok = first == 0 or max(24, side / 2) <= first < side
+            _require(ok, f"{key[:-8]}.grow_from", first, f"0, or a side from {max(24, -(-side // 2))} to below {side}")
 
     def repetitions(self, name: str) -> list[Repetition]:
         """One training, or one a fold, or one a seed from the architecture's own on."""
@@ -412,12 +413,12 @@ def load(path: Path | str = "params.yaml") -> Params:
 
 
 def _overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the overlay's values in place of its own, key by key at every depth; null takes a key away."""
+    """`base` with the overlay's values in place of its own, key by key at every depth; null takes a whole part away."""
     merged = deepcopy(dict(base))
     for key, value in overlay.items():
         nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _overlaid(merged[key], value) if nested else deepcopy(value)
-        if value is None:
+        if value is None and isinstance(base.get(key), Mapping):
             del merged[key]
     return merged
 

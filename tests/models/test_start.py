@@ -55,6 +55,25 @@ def test_with_other_emotions_the_rows_of_those_that_both_know_are_taken_over(bef
 def test_a_second_head_may_be_new(before: TrainedModel) -> None:
     network = create("ferline_net", AT_48, str(before.folder), OPTIONS | {"votes_head": True}, KNOWN)
     assert network.votes_head.weight.shape == (8, 16)
+    assert network.votes_head.weight.abs().sum() > 0
+
+
+def test_the_head_for_votes_is_taken_over_whole_whatever_the_emotions(card, tmp_path: Path) -> None:
+    both = OPTIONS | {"votes_head": True}
+    first = TrainedModel.write(create("ferline_net", AT_48, "none", both), card, [], tmp_path / "first")
+    network = create("ferline_net", AT_48, str(first.folder), both, ("angry", "contempt", "happy"))
+    assert torch.equal(network.votes_head.weight, first.network().votes_head.weight)
+
+
+def test_faces_that_the_start_has_seen_are_no_test(before: TrainedModel, make_faces) -> None:
+    from ferline.augment.policy import AugmentationPolicy
+    from ferline.training.loop import train
+
+    faces, architecture = make_faces(train=14, validation=7, test=7), given(str(before.folder))
+    faces.table.at[faces.rows("test")[2], "sha256"] = "a" * 64
+    policy = AugmentationPolicy.write(architecture.augmentation, faces, architecture.input, 0)
+    with pytest.raises(FerlineError, match=r"before was trained or chosen on 1 of the 14 validation and test images"):
+        train("mine", architecture, faces, policy, card=dict(faces.origin))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +99,7 @@ def test_a_name_that_is_no_model_is_refused_with_those_that_are(
     (tmp_path / "ours.dvc").touch()
     with pytest.raises(FerlineError, match=r"a model that comes with Ferline \(ours\)"):
         check("mine", given("imagenett"))
-    with pytest.raises(FerlineError, match=r"ours comes with Ferline and is not here yet; run `dvc pull"):
+    with pytest.raises(FerlineError, match=r"architectures.mine.weights: ours comes with Ferline and is not here yet"):
         check("mine", given("ours"))
 
 

@@ -49,9 +49,12 @@ class Job:
         compute: ComputeParams,
         checkpoints: Path,
     ) -> "Job":
+        described = asdict(architecture)
+        if Path(architecture.weights).is_dir():  # others take part from another folder
+            described["weights"] = str(Path(architecture.weights).resolve())
         content = {
             "name": name,
-            "architecture": asdict(architecture),
+            "architecture": described,
             "faces": str(faces.folder.resolve()),
             "fold": faces.tested,
             "policy": str(policy.folder.resolve()),

@@ -4,6 +4,7 @@ What a network has learnt of many faces it need not learn again from a few: `wei
 tensors must fit but those of the heads, of which a row is taken over for each emotion that both networks know.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -15,12 +16,12 @@ from ferline.models.network import Network
 from ferline.models.trained import TrainedModel
 
 SHIPPED = ROOT / "data" / "models"
-HEADS = ("head.", "votes_head.", "svm.")
+HEADS = ("head.", "svm.")
 
 
 def shipped() -> list[str]:
     """The names of the models that come with this checkout."""
-    return sorted(pointer.stem for pointer in SHIPPED.glob("*.dvc"))
+    return sorted(pointer.stem for pointer in SHIPPED.glob("*.dvc") if "." not in pointer.stem)  # no file beside one
 
 
 def shipped_model(name: str) -> TrainedModel:
@@ -35,7 +36,10 @@ def start_of(weights: str) -> TrainedModel | None:
     if weights in ("none", "imagenet"):
         return None
     if weights in shipped():
-        return shipped_model(weights)
+        try:
+            return shipped_model(weights)
+        except FerlineError as error:
+            raise FerlineError(f"weights: {error}") from None
     if (Path(weights) / "model.json").is_file():
         return TrainedModel(weights)
     ours = f"a model that comes with Ferline ({', '.join(shipped())}), " if shipped() else ""
@@ -49,11 +53,24 @@ def begin_from(network: Network, start: TrainedModel) -> None:
     own, given = network.state_dict(), theirs.state_dict()
     with torch.no_grad():
         for name, tensor in own.items():
-            if name.startswith(HEADS):
+            if name.startswith("votes_head."):  # always of all known emotions
+                if name in given:
+                    tensor.copy_(given[name])
+            elif name.startswith(HEADS):
                 _take_over(tensor, given.get(name), network.emotions, theirs.emotions)
             else:
                 tensor.copy_(given[name])
     network.normalisation = theirs.normalisation
+
+
+def require_unseen(start: TrainedModel, held_out: Iterable[str]) -> None:
+    """That none of the images to choose by and to test on is one that the start was trained or chosen on."""
+    found = start.has_seen(held_out)
+    if seen := int(found.sum()):
+        raise FerlineError(
+            f"weights: {start.folder.name} was trained or chosen on {seen:,} of the {len(found):,} validation and "
+            "test images: no number would be one of new faces. Write weights: none, or use another set"
+        )
 
 
 def require_alike(network: Network, start: TrainedModel) -> None:

@@ -124,7 +124,7 @@ def _head(model: TrainedModel) -> tuple[str, list[str]]:
         lines[1:1] = [
             "",
             "It has two heads, which learnt from the same pictures. The first tells the label that the set gives; the "
-            f"second, what share of people would vote for each of {told}.",
+            f"second, how likely each of these is to be what most people would say: {told}.",
         ]
     return str(card["architecture"]), lines
 

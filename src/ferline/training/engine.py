@@ -168,6 +168,7 @@ class Engine:
         if side == self._side:
             return
         self._side, self._augmenter = side, self._augmenters[side]
+        self._steps = 0  # larger faces take more memory: until two steps went through, it may run out again
         self._recorded = Recorded(self._through) if self._records else None  # another size is another graph
 
     def _tried(self, step: int, images: Tensor, targets: Tensor) -> Tensor | None:

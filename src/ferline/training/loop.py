@@ -22,7 +22,7 @@ from ferline.errors import FerlineError, Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
 from ferline.models.registry import create
-from ferline.models.start import start_of
+from ferline.models.start import require_unseen, start_of
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, ComputeParams
 from ferline.training import randomness, scoring
@@ -55,6 +55,8 @@ def train(
     """
     compute, processes = compute or ComputeParams(), processes or Processes()
     randomness.seed(architecture.training.seed)
+    if start := start_of(architecture.weights):
+        require_unseen(start, faces.table["sha256"][np.concatenate([faces.rows("validation"), faces.rows("test")])])
     network = create(architecture.model, architecture.input, architecture.weights, architecture.options, faces.emotions)
     architecture = replace(architecture, augmentation=policy.params)
     engine = Engine(name, network, architecture, faces, compute, processes)
@@ -68,7 +70,7 @@ def train(
             on_epoch(training.run_epoch())
     if not processes.first:
         return None
-    model = _write(training, architecture, faces, card, target)
+    model = _write(training, architecture, faces, card, target, start)
     training.kept.clear()
     return model
 
@@ -186,7 +188,12 @@ class Training:
 
 
 def _write(
-    training: Training, architecture: ArchitectureParams, faces: FaceSet, card: dict[str, Any], target: Path | None
+    training: Training,
+    architecture: ArchitectureParams,
+    faces: FaceSet,
+    card: dict[str, Any],
+    target: Path | None,
+    start: TrainedModel | None,
 ) -> TrainedModel:
     """The best epoch as a model: with its final classifier and its temperature, in float32, as it will answer."""
     engine, progress = training.engine, training.progress
@@ -211,7 +218,7 @@ def _write(
         own["votes_temperature"] = _votes_temperature(training, faces)
     rows = np.concatenate([faces.rows("train"), faces.rows("validation")])
     seen = fingerprints(faces.table["sha256"].to_numpy()[rows])
-    if start := start_of(network.weights):  # what it has seen, this one has too
+    if start:  # what it has seen, this one has too
         own["started_from"], seen = start.digest, np.concatenate([seen, start.seen])
     return TrainedModel.write(network, card | own, progress.history, target, seen)
 
