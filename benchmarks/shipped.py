@@ -152,13 +152,14 @@ def main() -> None:
     parser.add_argument("csv", type=Path)
     parser.add_argument("votes", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, help="that its training took, as it said itself")
     given = parser.parse_args()
     cv2.setNumThreads(1)
     model = TrainedModel(given.model).verify()
     exams = exams_of(model, given.csv, given.votes)
     card = {key: value for key, value in model.card.items() if key not in ("normalisation",)}
     content = {
-        "model": {"digest": model.digest, "card": card, "epochs": model.history},
+        "model": {"digest": model.digest, "card": card, "epochs": model.history, "minutes": given.minutes},
         "exams": {views: told(exam) for views, exam in exams.items()},
         "copies": copies(exams["none"], given.csv),
         "latency": latencies(model),
