@@ -104,7 +104,8 @@ def _scored(evaluation: Evaluation | None, exams: Sequence[Mapping[str, Any]]) -
         averaged = f", mean of {views} views" if views > 1 else ""
         for question in exam["questions"].values():
             title = f"{data['reader']} {data['split']}, {question['title']}{averaged}"
-            yield title, question["scores"], question["calibration"]
+            seen = f" ({question['seen']:,} of them trained or chose it: no test)" if question["seen"] else ""
+            yield f"{title}{seen}", question["scores"], question["calibration"]
             if question["unseen"]:
                 yield f"{title}, without images it was trained or chosen on", question["unseen"], {}
 
