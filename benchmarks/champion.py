@@ -2,6 +2,7 @@
 
     export PYTHONPATH=src
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe small --out MODEL_FOLDER
+    python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe taught --teachers A B --out MODEL_FOLDER
     python benchmarks/champion.py search fer2013.csv fer2013new.csv --recipe small --epochs 12 --out search.json
 
 Learns from every row of Training that FER+ gives a name to (the others show no face), without those whose pixels stand
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=list(RECIPES), default="small")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--teachers", nargs="+", default=(), help="models' folders, whose mean is taught too")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=1, help="of each change of a search")
     parser.add_argument("--changes", nargs="+", choices=list(CHANGES), help="of a search; all of them unless told")
@@ -183,7 +185,7 @@ def main() -> None:
         search(given.recipe, recipe, faces, given)
         return
     name = f"ferline_{given.recipe}"
-    model = trained(name, changed(recipe, epochs=given.epochs, seed=given.seed), faces, given.out)
+    model = trained(name, changed(recipe, epochs=given.epochs, seed=given.seed, teachers=tuple(given.teachers)), faces, given.out)
     print(f"{model.folder}: {model.digest}, {model.card['validation']}, {torch.__version__}")
 
 

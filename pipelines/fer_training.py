@@ -7,8 +7,8 @@ from zenml.enums import ExecutionMode
 
 from ferline.datasets.ingest import attributes_of, require_splittable
 from ferline.evaluation.slices import require_known
+from ferline.models.predecessors import Predecessors
 from ferline.models.registry import check
-from ferline.models.start import start_of
 from ferline.params import Params, load
 from ferline.tracking.store import require_reachable
 from steps._caching import following
@@ -43,12 +43,12 @@ def fer_training() -> None:
         policy = augment(
             batch, architecture.augmentation, architecture.input, architecture.training.seed, id=f"augment_{name}"
         )
-        start = start_of(architecture.weights)
+        before = Predecessors.of(architecture).digests
         trained, scored = [], []
         for one in params.repetitions(name):
             id = f"train_{name}{one.suffix}"
             given = name, one.architecture, batch, policy, params.compute, one.fold, one.seed
-            trained.append(train(*given, started_from=start.digest if start else None, id=id))
+            trained.append(train(*given, before, id=id))
             scored.append(evaluate(trained[-1], batch, params.evaluation, one.fold, id=f"evaluate_{name}{one.suffix}"))
         models += trained
         if len(scored) == 1:

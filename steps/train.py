@@ -30,16 +30,16 @@ def train(
     compute: ComputeParams,
     fold: int | None = None,
     seed: int | None = None,
-    started_from: str | None = None,
+    before: dict[str, Any] | None = None,
 ) -> TrainedModel:
     """Train one architecture; its curves are in MLflow while it runs, and a killed training goes on where it was.
 
-    `started_from`: the digest of the model whose weights it begins with, so that another one is another training.
+    `before`: the digests of the models that it begins with and learns from, so that others are another training.
     """
     run = get_step_context().pipeline_run
     row, _ = rows.row(rows.parent(str(run.id), run.name), name, fold, seed)
     of = {"fold": fold, "member_seed": seed, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
-    card = {**faces.origin, **of} | ({"started_from": started_from} if started_from else {})
+    card = {**faces.origin, **of, **(before or {})}
     rows.begin(row, {"architecture": name, **asdict(architecture), **card})
     log_metadata({"mlflow_run_id": row, "mlflow_tracking_uri": rows.active()})
 

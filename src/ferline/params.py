@@ -171,6 +171,8 @@ class TrainingParams:
     l2: float = 0.0
     label_smoothing: float = 0.0
     targets: Literal["label", "votes", "both"] = "label"
+    teachers: tuple[str, ...] = ()
+    taught: float = 0.7
     class_weights: Literal["none", "balanced"] = "none"
     schedule: Literal["constant", "plateau", "cosine", "step"] = "constant"
     warmup_epochs: int = 0
@@ -195,6 +197,7 @@ class TrainingParams:
         for key in (*whole, "clip_norm", "weight_decay", "l2"):
             _require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
         _share("grow_for", self.grow_for)
+        _share("taught", self.taught)
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
         for key in ("momentum", "ema"):
             _require(0 <= getattr(self, key) < 1, key, getattr(self, key), "a number from 0 to below 1")

@@ -8,7 +8,7 @@ import torch
 
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
-from ferline.models import start
+from ferline.models import named
 from ferline.models.registry import check, create
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, InputParams, TrainingParams
@@ -93,7 +93,7 @@ def test_a_model_of_another_make_is_refused_before_anything_runs(before: Trained
 def test_a_name_that_is_no_model_is_refused_with_those_that_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(start, "SHIPPED", tmp_path)
+    monkeypatch.setattr(named, "SHIPPED", tmp_path)
     with pytest.raises(FerlineError, match=r"'imagenett' is not allowed; write none, imagenet, or a model's folder"):
         check("mine", given("imagenett"))
     (tmp_path / "ours.dvc").touch()

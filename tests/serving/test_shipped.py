@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from ferline.cli import main
 from ferline.cli.found_model import SHIPPED, named_model
 from ferline.emotions import EMOTIONS, KNOWN
-from ferline.models.start import SHIPPED as FOLDER
-from ferline.models.start import shipped
+from ferline.models.named import SHIPPED as FOLDER
+from ferline.models.named import shipped
 from ferline.models.trained import TrainedModel
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ SHIPPED = "ferline_small"  # trained on real faces, so that nobody needs to trai
 def model_at(where: str, name: str) -> "TrainedModel":
     """The model of this folder, of this name under data/models/ or of this address in MLflow, verified; `champion` is
     the one in use under the name `name`."""
-    from ferline.models.start import shipped, shipped_model
+    from ferline.models.named import shipped, shipped_model
     from ferline.models.trained import TrainedModel
 
     if Path(where).is_dir():

@@ -50,8 +50,8 @@ class Job:
         checkpoints: Path,
     ) -> "Job":
         described = asdict(architecture)
-        if Path(architecture.weights).is_dir():  # others take part from another folder
-            described["weights"] = str(Path(architecture.weights).resolve())
+        described["weights"] = _from_anywhere(architecture.weights)
+        described["training"]["teachers"] = [_from_anywhere(name) for name in architecture.training.teachers]
         content = {
             "name": name,
             "architecture": described,
@@ -203,12 +203,18 @@ def _age(file: Path) -> float:
         return ABANDONED
 
 
+def _from_anywhere(name: str) -> str:
+    """A model's folder, for those that take part from another one; any other name as it is."""
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
+
+
 def _architecture(content: dict[str, Any]) -> ArchitectureParams:
-    augmentation = dict(content["augmentation"])
+    augmentation, training = dict(content["augmentation"]), dict(content["training"])
     augmentation["erasing_area"] = tuple(augmentation["erasing_area"])
+    training["teachers"] = tuple(training["teachers"])
     parts = {
         "input": InputParams(**content["input"]),
-        "training": TrainingParams(**content["training"]),
+        "training": TrainingParams(**training),
         "augmentation": AugmentationParams(**augmentation),
     }
     return ArchitectureParams(**{**content, **parts})

@@ -66,6 +66,7 @@ def build(
 def check(name: str, architecture: ArchitectureParams, emotions: Sequence[str] = EMOTIONS) -> None:
     """Refuse, before anything runs, a row of `architectures` that its model could not be built from."""
     from ferline.models.start import require_alike, start_of
+    from ferline.models.teachers import require_able
 
     try:
         with torch.device("meta"):  # every check of the constructor, without memory or random draws
@@ -75,6 +76,7 @@ def check(name: str, architecture: ArchitectureParams, emotions: Sequence[str] =
         _check_training(network, architecture)
         if start := start_of(architecture.weights):
             require_alike(network, start)
+        require_able(architecture, emotions)
     except FerlineError as error:
         raise FerlineError(f"architectures.{name}.{error}") from None
 

@@ -4,46 +4,20 @@ What a network has learnt of many faces it need not learn again from a few: `wei
 tensors must fit but those of the heads, of which a row is taken over for each emotion that both networks know.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 from ferline.errors import FerlineError
-from ferline.home import ROOT
+from ferline.models.named import named
 from ferline.models.network import Network
 from ferline.models.trained import TrainedModel
 
-SHIPPED = ROOT / "data" / "models"
 HEADS = ("head.", "svm.")
-
-
-def shipped() -> list[str]:
-    """The names of the models that come with this checkout."""
-    return sorted(pointer.stem for pointer in SHIPPED.glob("*.dvc") if "." not in pointer.stem)  # no file beside one
-
-
-def shipped_model(name: str) -> TrainedModel:
-    folder = SHIPPED / name
-    if not folder.is_dir():
-        raise FerlineError(f"{name} comes with Ferline and is not here yet; run `dvc pull {folder}.dvc`")
-    return TrainedModel(folder)
 
 
 def start_of(weights: str) -> TrainedModel | None:
     """The model that is named; None for `none` and `imagenet`, which name none."""
-    if weights in ("none", "imagenet"):
-        return None
-    if weights in shipped():
-        try:
-            return shipped_model(weights)
-        except FerlineError as error:
-            raise FerlineError(f"weights: {error}") from None
-    if (Path(weights) / "model.json").is_file():
-        return TrainedModel(weights)
-    ours = f"a model that comes with Ferline ({', '.join(shipped())}), " if shipped() else ""
-    raise FerlineError(f"weights: {weights!r} is not allowed; write none, imagenet, {ours}or a model's folder")
+    return None if weights in ("none", "imagenet") else named(weights, "weights", "none, imagenet, ")
 
 
 def begin_from(network: Network, start: TrainedModel) -> None:
@@ -61,16 +35,6 @@ def begin_from(network: Network, start: TrainedModel) -> None:
             else:
                 tensor.copy_(given[name])
     network.normalisation = theirs.normalisation
-
-
-def require_unseen(start: TrainedModel, held_out: Iterable[str]) -> None:
-    """That none of the images to choose by and to test on is one that the start was trained or chosen on."""
-    found = start.has_seen(held_out)
-    if seen := int(found.sum()):
-        raise FerlineError(
-            f"weights: {start.folder.name} was trained or chosen on {seen:,} of the {len(found):,} validation and "
-            "test images: no number would be one of new faces. Write weights: none, or use another set"
-        )
 
 
 def require_alike(network: Network, start: TrainedModel) -> None:

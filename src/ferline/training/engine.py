@@ -14,6 +14,7 @@ from ferline.augment.sampling import order
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 from ferline.models.network import Network
+from ferline.models.teachers import Teachers, teachers_of
 from ferline.params import ArchitectureParams, ComputeParams
 from ferline.training import batch_norm, losses, memory, randomness, schedule
 from ferline.training.average import Average
@@ -41,7 +42,9 @@ class Engine:
             batch_norm.share(network, self.device)
         self.network = network.to(self.device)
         self._emotions = len(network.emotions)
-        network.tells_both = self.params.targets == "both"
+        network.tells_both = both = self.params.targets == "both"
+        teachers = teachers_of(self.params)
+        self._teachers = Teachers(teachers, network, self.device, both) if teachers else None
         self._wrapped = processes.wrapped(self.network)
         self._compiled = torch.compile(self._wrapped, dynamic=False) if compute.compile else self._wrapped
         self._labels = faces.labels[faces.rows("train")]
@@ -116,6 +119,11 @@ class Engine:
             logits = called(inputs.contiguous(memory_format=torch.channels_last))
         smoothing, emotions = self.params.label_smoothing, self._emotions
         loss = losses.summed(logits.float(), targets, self._weights, smoothing, emotions) / divisor
+        if self._teachers:
+            with self.placement.autocast():
+                held = self._teachers.shares(inputs)
+            told = losses.summed(logits.float(), held, None, 0.0, emotions) / divisor
+            loss = torch.lerp(loss, told, self.params.taught)
         total = loss * self.processes.count  # gradients are averaged over the processes
         if penalty and self.params.l2:
             total = total + self.params.l2 * sum(p.square().sum() for p in self.network.regularised())

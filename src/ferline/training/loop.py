@@ -21,8 +21,8 @@ from ferline.augment.policy import AugmentationPolicy
 from ferline.errors import FerlineError, Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
+from ferline.models.predecessors import Predecessors
 from ferline.models.registry import create
-from ferline.models.start import require_unseen, start_of
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, ComputeParams
 from ferline.training import randomness, scoring
@@ -55,8 +55,8 @@ def train(
     """
     compute, processes = compute or ComputeParams(), processes or Processes()
     randomness.seed(architecture.training.seed)
-    if start := start_of(architecture.weights):
-        require_unseen(start, faces.table["sha256"][np.concatenate([faces.rows("validation"), faces.rows("test")])])
+    before = Predecessors.of(architecture)
+    before.require_unseen(faces, card)
     network = create(architecture.model, architecture.input, architecture.weights, architecture.options, faces.emotions)
     architecture = replace(architecture, augmentation=policy.params)
     engine = Engine(name, network, architecture, faces, compute, processes)
@@ -70,7 +70,7 @@ def train(
             on_epoch(training.run_epoch())
     if not processes.first:
         return None
-    model = _write(training, architecture, faces, card, target, start)
+    model = _write(training, architecture, faces, card, target, before)
     training.kept.clear()
     return model
 
@@ -193,7 +193,7 @@ def _write(
     faces: FaceSet,
     card: dict[str, Any],
     target: Path | None,
-    start: TrainedModel | None,
+    before: Predecessors,
 ) -> TrainedModel:
     """The best epoch as a model: with its final classifier and its temperature, in float32, as it will answer."""
     engine, progress = training.engine, training.progress
@@ -205,7 +205,7 @@ def _write(
     logits, labels = scoring.over(network, network, engine.validation), engine.validation.labels
     own = {
         "architecture": engine.name,
-        "training": asdict(params),
+        "training": asdict(params) | {"teachers": [Path(name).name for name in params.teachers]},
         "augmentation": asdict(architecture.augmentation),
         "seed": params.seed,
         "best_epoch": progress.best_epoch + 1,
@@ -217,10 +217,9 @@ def _write(
     if network.tells_both:
         own["votes_temperature"] = _votes_temperature(training, faces)
     rows = np.concatenate([faces.rows("train"), faces.rows("validation")])
-    seen = fingerprints(faces.table["sha256"].to_numpy()[rows])
-    if start:  # what it has seen, this one has too
-        own["started_from"], seen = start.digest, np.concatenate([seen, start.seen])
-    return TrainedModel.write(network, card | own, progress.history, target, seen)
+    seen = np.concatenate([fingerprints(faces.table["sha256"].to_numpy()[rows]), before.seen])
+    network.weights = Path(network.weights).name  # where a folder lay is nobody else's business
+    return TrainedModel.write(network, card | own | before.digests, progress.history, target, seen)
 
 
 def _votes_temperature(training: Training, faces: FaceSet) -> float:
