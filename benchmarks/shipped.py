@@ -27,19 +27,23 @@ from ferline.datasets.sources import SOURCES
 from ferline.evaluation.metrics import score
 from ferline.evaluation.predictions import probability_columns
 from ferline.models.trained import TrainedModel
-from ferline.params import EvaluationParams
+from ferline.params import EvaluationParams, RobustnessParams
 from ferline.serving.exam import Exam, examine
 from ferline.serving.onnx import export
 from ferline.serving.views import COUNT
 
 CROP = 96  # pixels of a face as it is cut out of a photo
+CORRUPTED = 1000  # faces, each under six corruptions at five strengths
 ROUNDS, SECONDS = 5, 1.0
 NUMBERS = ("accuracy", "macro_f1", "balanced_accuracy", "log_loss", "ece")
 
 
 def exams_of(model: TrainedModel, csv: Path, votes: Path) -> dict[str, Exam]:
-    params, reader = EvaluationParams(), SOURCES["fer2013"]
-    return {views: examine(model, reader, csv, "PublicTest", votes, how=views, params=params) for views in COUNT}
+    reader, found = SOURCES["fer2013"], {}
+    for views in COUNT:
+        params = EvaluationParams(robustness=RobustnessParams(faces=CORRUPTED if views == "none" else 0, strengths=5))
+        found[views] = examine(model, reader, csv, "PublicTest", votes, how=views, params=params)
+    return found
 
 
 def told(exam: Exam) -> dict[str, Any]:
@@ -55,6 +59,7 @@ def told(exam: Exam) -> dict[str, Any]:
             "intervals": {name: scores["intervals"].get(name) for name in NUMBERS},
             "per_class": scores["per_class"],
             "confusion": scores["confusion"],
+            "robustness": question["robustness"],
             "before": {name: calibration["before"][name] for name in ("ece", "log_loss")},
             "after": {name: calibration["after"][name] for name in ("ece", "log_loss")},
         }

@@ -12,10 +12,11 @@ from sklearn.metrics import accuracy_score, f1_score
 from ferline.datasets.sources import SOURCES
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
+from ferline.evaluation.corruptions import corrupted as corrupt
 from ferline.evaluation.predictions import probability_columns
 from ferline.images.decode import decode
 from ferline.models.trained import TrainedModel
-from ferline.params import EvaluationParams
+from ferline.params import EvaluationParams, RobustnessParams
 from ferline.serving import views
 from ferline.serving.exam import Exam, examine
 from ferline.serving.exam_text import as_text
@@ -23,8 +24,11 @@ from ferline.serving.exam_text import as_text
 FER2013 = SOURCES["fer2013"]
 
 
-def asked(model: TrainedModel, path: Path, split: str = "PrivateTest", reader: str = "fer2013", **more) -> Exam:
-    return examine(model, SOURCES[reader], path, split, params=EvaluationParams(resamples=200), **more)
+def asked(
+    model: TrainedModel, path: Path, split: str = "PrivateTest", reader: str = "fer2013", corrupted: int = 0, **more
+) -> Exam:
+    params = EvaluationParams(resamples=200, robustness=RobustnessParams(corrupted))
+    return examine(model, SOURCES[reader], path, split, params=params, **more)
 
 
 @pytest.fixture
@@ -202,3 +206,19 @@ def test_a_model_of_two_heads_answers_each_question_by_the_head_that_learnt_it(t
     assert np.allclose(told["7_own"][probability_columns(EMOTIONS)], two_heads.predict(images))
     judged = images[np.arange(len(images)) % 20 != 15]  # the others are no face to FER+
     assert np.allclose(told["8_majority"][probability_columns(KNOWN)], two_heads.voted().predict(judged))
+
+
+def test_corrupted_faces_are_asked_about_by_each_questions_own_head(two_heads, fer2013_csv, faces_of):
+    csv, votes = fer2013_csv()
+    exam = asked(two_heads, csv, votes=votes, corrupted=1000)
+    seven, eight = (exam.content["questions"][key] for key in ("7_own", "8_majority"))
+    images, labels, _ = faces_of(csv)
+    assert seven["robustness"]["faces"] == len(images)
+    assert eight["robustness"]["faces"] == eight["scores"]["faces"] < len(images)
+    assert seven["robustness"]["accuracy"] == pytest.approx(seven["scores"]["accuracy"])
+    assert eight["robustness"]["accuracy"] == pytest.approx(eight["scores"]["accuracy"])
+    found = seven["robustness"]["corruptions"]["blur"][-1]  # which draws nothing
+    worst = corrupt(images, "blur", found["strength"], 0, np.arange(len(images)))
+    assert found["accuracy"] == pytest.approx((two_heads.predict(worst).argmax(1) == labels).mean())
+    assert "lose" in as_text(exam.content)
+    assert asked(two_heads, csv).content["questions"]["7_own"]["robustness"] is None

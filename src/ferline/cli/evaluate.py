@@ -38,6 +38,7 @@ RESULT = "exam.json"
     help="Average several views of each face; --tta alone is mirror.",
 )
 @click.option("--resamples", default=2000, show_default=True, type=click.IntRange(200), help="Of the bootstrap.")
+@click.option("--robustness", default=0, show_default=True, type=click.IntRange(0), help="Faces to corrupt, too.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write; default: under .ferline/.")
@@ -50,6 +51,7 @@ def evaluate(
     votes: Path | None,
     how: "Views",
     resamples: int,
+    robustness: int,
     device: str,
     as_json: bool,
     out: Path | None,
@@ -59,14 +61,14 @@ def evaluate(
     The source needs to hold nothing but that split. Faces are found and cut as in the model's training; the faces of
     FER2013 are cut out already. Writes exam.json with every number and its 95% interval, and predictions.parquet.
     """
-    from ferline.params import EvaluationParams
+    from ferline.params import EvaluationParams, RobustnessParams
     from ferline.serving.exam import examine
     from ferline.serving.exam_text import as_text
 
     if out:
         _require_own(out)
     trained = named_model(model)
-    params = EvaluationParams(resamples=resamples)
+    params = EvaluationParams(resamples=resamples, robustness=RobustnessParams(faces=robustness))
     exam = examine(trained, _reader(reader), source, split, votes, how=how, device=device, params=params)
     folder = out or state_folder("exams") / _name(exam, source)
     _write(folder, exam)

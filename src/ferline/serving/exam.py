@@ -26,6 +26,7 @@ from ferline.datasets.sources.ferplus_votes import VotesFile, read_votes
 from ferline.datasets.sources.source import Found, Row, Source
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
+from ferline.evaluation import robustness
 from ferline.evaluation.predictions import probability_columns
 from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
 from ferline.faces.cropper import Crop
@@ -34,7 +35,7 @@ from ferline.images.parallel import in_order
 from ferline.models.svm import ABSENT
 from ferline.models.temperature import probabilities
 from ferline.models.trained import LABEL, VOTES, TrainedModel
-from ferline.params import DatasetParams, EvaluationParams
+from ferline.params import DatasetParams, EvaluationParams, RobustnessParams
 from ferline.serving import views
 from ferline.serving.predictor import Predictor
 
@@ -69,6 +70,7 @@ class Exam:
 class _Answers(NamedTuple):
     table: pd.DataFrame  # KEPT and sha256, a row an image
     logits: dict[str, np.ndarray]  # by each head
+    faces: np.ndarray | None  # as they went in; kept where they are to be corrupted
     no_face: int
     seconds: float
 
@@ -88,16 +90,19 @@ def examine(
     side = split if split == ALL else side_named(split)
     if side is None:
         raise FerlineError(f"--split: {split!r} is no split; write {ALL}, or one of {SIDE_WORDS}")
-    params = params or EvaluationParams()
+    params = params or EvaluationParams(robustness=RobustnessParams(faces=0))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = source.read(path, **(options or {}))
         rows = _of_side(_voted(found, source, path, votes), side, path)
-        answers = _answers(model, rows, _cropped(source, found), how, device)
+        answers = _answers(model, rows, _cropped(source, found), how, device, params.robustness.faces > 0)
     except FerlineError as error:  # the readers' own words are those of adding a set
         raise FerlineError(str(error).replace(" Nothing was added", "").replace("; nothing was added", "")) from None
-    told = {question.key: _marked(model, answers, question, params) for question in _questions(model, answers.table)}
+    told = {
+        question.key: _marked(model, answers, question, params, how, device)
+        for question in _questions(model, answers.table)
+    }
     content = {
         "model": _model(model, how, device),
         "data": _data(source, found, path, side, answers, votes),
@@ -141,11 +146,14 @@ def _cropped(source: Source, found: Found) -> bool:
     return source.about.cropped if found.cropped is None else found.cropped
 
 
-def _answers(model: TrainedModel, rows: Iterator[Row], cropped: bool, how: views.Views, device: str) -> _Answers:
+def _answers(
+    model: TrainedModel, rows: Iterator[Row], cropped: bool, how: views.Views, device: str, keep: bool
+) -> _Answers:
     predictor = Predictor(model, cropped)
     kept: list[dict[str, Any]] = []
     heads = _heads(model)
     parts: dict[str, list[np.ndarray]] = {head: [] for head in heads}
+    sized: list[np.ndarray] = []
     no_face, seconds = 0, 0.0
 
     def work(task: list[Row]) -> list[Crop]:
@@ -156,6 +164,7 @@ def _answers(model: TrainedModel, rows: Iterator[Row], cropped: bool, how: views
             kept += [_known(row) for row in task]
             no_face += sum(crop.found is False for crop in crops)
             faces = np.stack([predictor.sized(crop) for crop in crops])
+            sized += [faces] if keep else []
             start = perf_counter()
             for head, answering in heads.items():
                 parts[head].append(views.logits(answering, faces, how, device))
@@ -167,7 +176,7 @@ def _answers(model: TrainedModel, rows: Iterator[Row], cropped: bool, how: views
     for each in found.values():
         if broken := int((~np.isfinite(each).all(axis=1)).sum()):
             raise FerlineError(f"{model.folder}: {broken} of {len(each)} answers are no numbers. Train it again")
-    return _Answers(pd.DataFrame(kept), found, no_face, seconds)
+    return _Answers(pd.DataFrame(kept), found, np.concatenate(sized) if keep else None, no_face, seconds)
 
 
 def _heads(model: TrainedModel) -> dict[str, TrainedModel]:
@@ -210,7 +219,12 @@ def _questions(model: TrainedModel, table: pd.DataFrame) -> list[Question]:
 
 
 def _marked(
-    model: TrainedModel, answers: _Answers, question: Question, params: EvaluationParams
+    model: TrainedModel,
+    answers: _Answers,
+    question: Question,
+    params: EvaluationParams,
+    how: views.Views,
+    device: str,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """One question's scores and predictions."""
     numbered = answers.table.assign(place=np.arange(len(answers.table)))
@@ -233,14 +247,39 @@ def _marked(
         "labels": question.labels,
         "left_out": dict(sorted(left_out.items())),
         "head": head,
+        "temperature": answering.temperature,
         "never_told": [emotion for emotion in question.emotions if emotion not in answering.emotions],
         "set_aside": [emotion for emotion in answering.emotions if emotion not in question.emotions],
         "seen": int(seen.sum()),
         "scores": scores_of(table, question.emotions, params),
         "calibration": calibration_of(logits, answering.temperature, table["label"].to_numpy()),
         "unseen": scores_of(table[~seen], question.emotions, params) if 0 < seen.sum() < len(seen) else None,
+        "robustness": _robustness(answering, answers, kept, table, question, params, how, device),
     }
     return content, table
+
+
+def _robustness(
+    model: TrainedModel,
+    answers: _Answers,
+    kept: pd.DataFrame,
+    table: pd.DataFrame,
+    question: Question,
+    params: EvaluationParams,
+    how: views.Views,
+    device: str,
+) -> dict[str, Any] | None:
+    """What is left of the accuracy on some of the faces when they are corrupted; None where that is not asked."""
+    if answers.faces is None:
+        return None
+
+    def told(faces: np.ndarray) -> np.ndarray:
+        return _for(model.emotions, views.logits(model, faces, how, device), question.emotions)
+
+    known = table["label"].to_numpy(), table["id"], table["subject"]
+    rows = kept["place"].to_numpy()
+    found = robustness.probe(told, answers.faces, rows, *known, params.robustness, params.seed)
+    return robustness.summary(found, params.resamples, params.seed)
 
 
 def _for(own: Sequence[str], logits: np.ndarray, asked: Sequence[str]) -> np.ndarray:

@@ -48,6 +48,11 @@ def _question(question: Mapping[str, Any]) -> list[str]:
     lines += [f"  {title:24} {_number(scores[key], intervals.get(key))}" for key, title in NUMBERS.items()]
     lines.append(f"  {'before calibration':24} ECE {question['calibration']['before']['ece']:.4f}")
     lines += _seen(question)
+    if found := question.get("robustness"):
+        lines.append(
+            f"  {'corrupted':24} {found['faces']:,} faces lose {_number(found['drop'], found['interval'])} of "
+            f"{found['accuracy']:.4f} on average"
+        )
     return lines + _classes(question)
 
 

@@ -71,7 +71,7 @@ def as_markdown(
         ("Results", _results(scored)),
         *((f"By emotion: {title}", _classes(scores)) for title, scores, found in scored if found),
         ("Confidence", _calibration(model, scored)),
-        ("When the picture is bad", _robustness(evaluation)),
+        ("When the picture is bad", _robustness(evaluation, exams)),
         ("For whom it works", _groups(evaluation)),
         ("Harms and limits", _limits(model, exams)),
     ]
@@ -202,17 +202,25 @@ def _calibration(model: TrainedModel, scored: Sequence[Scored]) -> list[str]:
     return [*lines, "", *_table(names, rows)] if rows else lines
 
 
-def _robustness(evaluation: Evaluation | None) -> list[str]:
-    found = evaluation.content["robustness"] if evaluation else None
-    if not found:
-        return ["Not measured."]
+def _robustness(evaluation: Evaluation | None, exams: Sequence[Mapping[str, Any]]) -> list[str]:
+    measured = [("test", evaluation.content["robustness"])] if evaluation else []
+    for exam in exams:
+        data = exam["data"]
+        for question in exam["questions"].values():
+            measured.append((f"{data['reader']} {data['split']}, {question['title']}", question.get("robustness")))
+    parts = [_corrupted(title, found) for title, found in measured if found]
+    return "\n\n".join("\n".join(part) for part in parts).splitlines() or ["Not measured."]
+
+
+def _corrupted(title: str, found: Mapping[str, Any]) -> list[str]:
     rows = [
         (name, *(_share(each["accuracy"]) for each in graded)) for name, graded in sorted(found["corruptions"].items())
     ]
     strengths = [f"strength {each['strength']}" for each in next(iter(found["corruptions"].values()))]
     lost = f"{found['drop']:.3f} ({found['interval'][0]:.3f} to {found['interval'][1]:.3f})"
     said = (
-        f"Accuracy of {found['faces']:,} test faces is {found['accuracy']:.3f}; corrupted, it loses {lost} on average."
+        f"{title}: accuracy of {found['faces']:,} faces is {found['accuracy']:.3f}; corrupted, it loses {lost} on "
+        "average."
     )
     return [said, "", *_table(("accuracy under", *strengths), rows)]
 
