@@ -124,7 +124,11 @@ def trained(row: Row, given: argparse.Namespace) -> dict[str, Any]:
         members.append(
             {"fold": fold, "seed": seed, "seconds": time.monotonic() - started, "test": kept, "faces": len(at)}
             | {key: model.card[key] for key in ("validation", "best_epoch", "computed")}
-            | {"epochs": len(model.history), "train_accuracy": model.history[-1]["train_accuracy"]}
+            | {
+                "history": model.history,
+                "epochs": len(model.history),
+                "train_accuracy": model.history[-1]["train_accuracy"],
+            }
         )
         print(f"{row.name} fold {fold} seed {seed}: {kept} ({members[-1]['seconds']:.0f} s)", flush=True)
     pooled = pd.concat(answers) if row.dataset.folds else answers[0]

@@ -1,6 +1,7 @@
 """Everything that is measured of a model that comes with Ferline, into one JSON from which docs/results.md is made.
 
     python benchmarks/shipped.py MODEL_FOLDER fer2013.csv fer2013new.csv --out benchmarks/results/ferline_small.json
+    python benchmarks/shipped.py ... --beside TEACHER TEACHER      # and of these, each alone and their mean
 
 Three exams on PublicTest (one view, two, ten), the same without pictures that stand in Training too, and the time of
 one face on one thread, its resize from 96 pixels included, beside two networks that the field ships, in the same run.
@@ -26,6 +27,7 @@ from ferline.artifact import write_json
 from ferline.datasets.sources import SOURCES
 from ferline.evaluation.metrics import score
 from ferline.evaluation.predictions import probability_columns
+from ferline.evaluation.scores import scores_of
 from ferline.models.trained import TrainedModel
 from ferline.params import EvaluationParams, RobustnessParams
 from ferline.serving.exam import Exam, examine
@@ -33,15 +35,15 @@ from ferline.serving.onnx import export
 from ferline.serving.views import COUNT
 
 CROP = 96  # pixels of a face as it is cut out of a photo
-CORRUPTED = 1000  # faces, each under six corruptions at five strengths
+CORRUPTED = 1000  # faces, each under six corruptions at three strengths
 ROUNDS, SECONDS = 5, 1.0
 NUMBERS = ("accuracy", "macro_f1", "balanced_accuracy", "log_loss", "ece")
 
 
-def exams_of(model: TrainedModel, csv: Path, votes: Path) -> dict[str, Exam]:
+def exams_of(model: TrainedModel, csv: Path, votes: Path, corrupt: bool = True) -> dict[str, Exam]:
     reader, found = SOURCES["fer2013"], {}
     for views in COUNT:
-        params = EvaluationParams(robustness=RobustnessParams(faces=CORRUPTED if views == "none" else 0, strengths=5))
+        params = EvaluationParams(robustness=RobustnessParams(faces=CORRUPTED if corrupt and views == "none" else 0))
         found[views] = examine(model, reader, csv, "PublicTest", votes, how=views, params=params)
     return found
 
@@ -64,6 +66,42 @@ def told(exam: Exam) -> dict[str, Any]:
             "after": {name: calibration["after"][name] for name in ("ece", "log_loss")},
         }
     return found
+
+
+def beside(models: list[TrainedModel], minutes: list[float | None], csv: Path, votes: Path) -> dict[str, Any]:
+    """Each of these models alone, and the mean of their shares."""
+    exams = [exams_of(model, csv, votes, corrupt=False) for model in models]
+    return {
+        "models": [
+            {"digest": model.digest, "card": model.card, "minutes": took}
+            | {"exams": {views: brief(exam) for views, exam in own.items()}}
+            for model, took, own in zip(models, minutes, exams, strict=True)
+        ],
+        "mean": {views: mean_of([own[views] for own in exams]) for views in COUNT},
+    }
+
+
+def brief(exam: Exam) -> dict[str, Any]:
+    return {key: _brief(question["scores"]) for key, question in exam.content["questions"].items()}
+
+
+def mean_of(exams: list[Exam]) -> dict[str, Any]:
+    """The scores of the mean of several models' shares of the same faces."""
+    found = {}
+    for key, question in exams[0].content["questions"].items():
+        answered = [exam.predictions for exam in exams]
+        tables = [table[table["question"] == key].set_index("id") for table in answered]
+        columns = probability_columns(question["emotions"])
+        mean = np.mean([table.loc[tables[0].index, columns].to_numpy() for table in tables], axis=0)
+        own = tables[0].reset_index().assign(predicted=mean.argmax(axis=1), confidence=mean.max(axis=1))
+        own[columns] = mean
+        found[key] = _brief(scores_of(own, question["emotions"], EvaluationParams()))
+    return found
+
+
+def _brief(scores: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: scores[name] for name in ("faces", "accuracy", "macro_f1")}
+    return kept | {"intervals": {"accuracy": scores["intervals"]["accuracy"]}}
 
 
 def copies(exam: Exam, csv: Path) -> dict[str, Any]:
@@ -157,18 +195,29 @@ def main() -> None:
     parser.add_argument("csv", type=Path)
     parser.add_argument("votes", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, help="that its training took, as it said itself")
+    parser.add_argument("--beside", type=Path, nargs="+", default=[], help="models' folders: its teachers")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[], help="that its training took, and theirs")
     given = parser.parse_args()
+    took = given.minutes[0] if given.minutes else None
+    minutes: list[float | None] = [*given.minutes[1:], *[None] * len(given.beside)][: len(given.beside)]
     cv2.setNumThreads(1)
     model = TrainedModel(given.model).verify()
     exams = exams_of(model, given.csv, given.votes)
     card = {key: value for key, value in model.card.items() if key not in ("normalisation",)}
     content = {
-        "model": {"digest": model.digest, "card": card, "epochs": model.history, "minutes": given.minutes},
+        "model": {
+            "digest": model.digest,
+            "card": card,
+            "epochs": model.history,
+            "minutes": took,
+        },
         "exams": {views: told(exam) for views, exam in exams.items()},
         "copies": copies(exams["none"], given.csv),
         "latency": latencies(model),
         "data": exams["none"].content["data"],
+        "beside": beside([TrainedModel(folder) for folder in given.beside], minutes, given.csv, given.votes)
+        if given.beside
+        else None,
         "machine": {"processor": _processor(), "torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
     }
     write_json(given.out, content)
