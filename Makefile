@@ -23,7 +23,7 @@ help:
 
 setup: $(READY)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml $(wildcard data/models/*.dvc)
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found on PATH; or name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "== Setting up .venv with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -32,7 +32,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(RUN) VIRTUAL_ENV="$(CURDIR)/.venv" uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c "import ferline.home; ferline.home.install()"
 	@test -d .zen || $(BIN)/zenml init
-	@$(BIN)/dvc pull --quiet data/models/ferline_small.dvc data/models/ferline_small.onnx.dvc
+	@$(BIN)/dvc pull --quiet $(wildcard data/models/*.dvc)
 	@touch $(READY)
 
 data: $(READY)

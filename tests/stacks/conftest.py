@@ -1,7 +1,6 @@
 """A team's place on one machine: S3, the servers of MLflow and ZenML, and a checkout with the stacks imported."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,19 +13,12 @@ import boto3
 import pytest
 import yaml
 
-HERE = Path(__file__).parents[2]
-sys.path.insert(0, str(HERE / "tests" / "pipelines"))  # project_folder: commands as a user runs them
-from project_folder import BIN, Project, small  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines"))  # project_folder: commands as a user runs them
+from checkout import COPIED, HERE, IMAGE, KEYS, STACKS, copy
+from project_folder import BIN, Project, small
 
-from ferline.datasets.raw import RawSet  # noqa: E402
-from ferline.datasets.synthetic import faces  # noqa: E402
-
-STACKS = "docs/stacks"
-KEYS = {"AWS_ACCESS_KEY_ID": "a key", "AWS_SECRET_ACCESS_KEY": "a secret"}
-COPIED = ("src", "steps", "pipelines", STACKS, "params.yaml", "requirements.lock", "pyproject.toml", ".gitignore")
-STEPS = {"ingest", "validate", "crop_faces", "resize_48x1", "compare", "promote"}
-STEPS |= {f"{step}_cnn_lstm" for step in ("augment", "train", "evaluate")}
-IMAGE = "registry.example.org/team/ferline@sha256:" + "0" * 64
+from ferline.datasets.raw import RawSet
+from ferline.datasets.synthetic import faces
 
 
 def free_port() -> int:
@@ -79,7 +71,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, bucket: Any, servers: dict
     project = Project(root / "checkout", _environment(root, servers))
     project.folder.mkdir()
     for name in COPIED:
-        _copy(HERE / name, project.folder / name)
+        copy(HERE / name, project.folder / name)
     project.change(one_small_network)
     RawSet(project.folder / "data" / "raw" / "tiny").append(faces(10, 1, seed=3))
     project.git("init", "--quiet")
@@ -130,14 +122,6 @@ def _environment(root: Path, servers: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copy(source, target)
-
-
 def _edit(path: Path, changes: dict[str, str]) -> None:
     """What a user edits; a value that is not there any more would be edited in vain."""
     text = path.read_text()
@@ -152,14 +136,3 @@ def one_small_network(content: dict[str, Any]) -> None:
     content["architectures"] = {"cnn_lstm": content["architectures"]["cnn_lstm"]}
     content["architectures"]["cnn_lstm"]["training"].update(epochs=12)
     content["compute"]["checkpoint_seconds"] = 0
-
-
-def image_of(project: Project, target: Path) -> Path:
-    """/app as the Dockerfile makes it: what ZenML puts into the build's context, and the mark of the project's root."""
-    from zenml.image_builders import BuildContext
-
-    ignored = str(project.folder / STACKS / "dockerignore")
-    for name, source in BuildContext(root=str(project.folder), dockerignore_file=ignored).get_files().items():
-        if Path(source).is_file():
-            _copy(Path(source), target / name)
-    return target

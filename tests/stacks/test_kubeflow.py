@@ -5,7 +5,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from conftest import HERE, IMAGE, STACKS, STEPS
+from checkout import HERE, IMAGE, STACKS, STEPS
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 from kubernetes.client import ApiClient

@@ -8,8 +8,8 @@ import kubernetes_validate
 import mlflow
 import pytest
 import yaml
+from checkout import HERE, IMAGE, STACKS, STEPS, image_of
 from cluster import Cluster
-from conftest import HERE, IMAGE, STACKS, STEPS, image_of
 from project_folder import Project
 
 VERSION = "1.32"

@@ -14,7 +14,8 @@ import yaml
 from ferline.datasets.raw import RawSet
 from ferline.datasets.synthetic import faces
 from ferline.errors import FerlineError
-from ferline.lineage.reproduce import Asked, reduced, reproduce, require_its_own_code
+from ferline.lineage.checkout import worktree
+from ferline.lineage.reproduce import Asked, reduced, reproduce, require_its_own_code, with_models
 from ferline.lineage.trace import lineage
 from ferline.tracking import store as tracking
 
@@ -233,3 +234,32 @@ def test_the_model_of_one_seed_is_trained_alone_with_that_seed():
 def test_parameters_that_were_edited_while_the_run_went_on_are_not_passed_off_as_its_own():
     with pytest.raises(FerlineError, match=r"training\.seed of small is not what it was trained with"):
         reduced(USED, STORY | {"parameters": {"training.seed": 8}})
+
+
+def test_of_other_models_the_card_has_the_names_and_the_run_the_folders():
+    used = {**USED, "architectures": {"small": {**USED["architectures"]["small"], "weights": "kept/first"}}}
+    used["architectures"]["small"]["training"] = {"seed": 7, "teachers": ["/kept/second"]}
+    parameters = {"model": "cnn_lstm", "weights": "first", "training.teachers": ["second"], "training.seed": 7}
+    found = reduced(used, STORY | {"parameters": parameters})["architectures"]["small"]
+    assert (found["weights"], found["training"]["teachers"]) == ("kept/first", ["/kept/second"])
+    with pytest.raises(FerlineError, match=r"weights of small is not what it was trained with"):
+        reduced(used, STORY | {"parameters": parameters | {"weights": "another"}})
+
+
+def test_the_models_that_it_builds_on_are_within_reach_of_the_worktree(trained):
+    """One comes with the project, and the commit has but a pointer; the other lies in a folder that no commit has."""
+    ours, mine = trained.folder / "data" / "models" / "ours", trained.folder / "kept" / "mine"
+    for folder in (ours, mine):
+        folder.mkdir(parents=True)
+        (folder / "model.json").write_text(folder.name)
+    trained.run("dvc", "add", "--quiet", "data/models/ours")
+    trained.run("dvc", "push", "--quiet", "data/models/ours")
+    trained.run("git", "add", "data/models")
+    trained.run("git", "-c", "user.name=test", "-c", "user.email=t@ferline.invalid", "commit", "--quiet", "-m", "ours")
+    shutil.rmtree(ours)
+    shutil.rmtree(trained.folder / ".dvc" / "cache")
+    small = {"weights": "ours", "training": {"seed": 7, "teachers": ["kept/mine", "ours"]}}
+    with worktree(trained.folder, trained.run("git", "rev-parse", "HEAD").strip()) as there:
+        found = with_models(trained.folder, there, {"architectures": {"small": small}}, "small")["architectures"]
+        assert (there / "data" / "models" / "ours" / "model.json").read_text() == "ours"
+    assert found == {"small": {"weights": "ours", "training": {"seed": 7, "teachers": [str(mine), "ours"]}}}

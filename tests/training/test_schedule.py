@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ferline.params import TrainingParams
+from ferline.training.progress import Progress
 from ferline.training.schedule import learning_rate, load, optimiser
 
 
@@ -96,3 +97,13 @@ def test_an_optimiser_read_back_goes_on_as_the_one_that_was_kept(name: str) -> N
         stepped(going_on, kept, gradient)
         stepped(again, read, gradient)
     assert torch.equal(kept, read)
+
+
+@pytest.mark.parametrize(("grow_from", "epochs"), [(0, 3), (32, 8)])
+def test_epochs_of_smaller_faces_are_no_time_to_give_up(grow_from: int, epochs: int) -> None:
+    """Nothing gets better after the first of 12 epochs, of which half may be of smaller faces; two are waited for."""
+    own = params(early_stopping=2, grow_from=grow_from, grow_for=0.5)
+    progress = Progress(own, torch.device("cpu"))
+    while not progress.over:
+        progress.finish({"validation_accuracy": -float(len(progress.history))}, {})
+    assert len(progress.history) == epochs

@@ -59,8 +59,9 @@ def bring_data(project: Path, there: Path, pointer: Path, wanted: str | None) ->
             try:
                 repo.pull(targets=[str(there / pointer)], force=True)
             except DvcException as error:
+                version = f"{pointer} at md5 {wanted}" if wanted else f"{pointer} of that commit"
                 raise FerlineError(
-                    f"{pointer} at md5 {wanted}: neither in this project's DVC cache nor in its remote "
+                    f"{version}: neither in this project's DVC cache nor in its remote "
                     f"({_said(error)}). Push that version to it from a machine that has it"
                 ) from None
 

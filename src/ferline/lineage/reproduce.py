@@ -44,7 +44,8 @@ def reproduce(model: str, name: str, project: Path, asked: Asked, say: Say) -> D
         bin_folder = _environment(there, story["code"]["environment_lock"], asked, say)
         _put_back(there, pointer, story)
         bring_data(project, there, pointer, story["data"]["dvc_md5"])
-        (there / "params.yaml").write_text(yaml.safe_dump(reduced(used, story), sort_keys=False))
+        content = with_models(project, there, reduced(used, story), story["architecture"])
+        (there / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         environment = _own_state(there, bin_folder)
         require_its_own_code(there, bin_folder, environment)
         _run(there, bin_folder, environment, say)
@@ -115,13 +116,41 @@ def reduced(used: dict[str, Any], story: dict[str, Any]) -> dict[str, Any]:
     if story["member_seed"] is not None:
         architecture["training"] = architecture["training"] | {"seed": story["member_seed"]}
         content["seeds"] = 1
-    now = store.flat({key: architecture[key] for key in ("model", "input", "weights", "options", "training")})
+    now = store.flat(
+        {key: _on_a_card(architecture)[key] for key in ("model", "input", "weights", "options", "training")}
+    )
     if differing := [key for key, value in now.items() if story["parameters"].get(key, value) != value]:
         raise FerlineError(
             f"params.yaml was changed while the run had begun: {', '.join(differing)} of {name} is not what it was "
             "trained with, so the rest of the parameters is not known for certain"
         )
     return content
+
+
+def _on_a_card(architecture: dict[str, Any]) -> dict[str, Any]:
+    """As a model's card has it: of other models their names, not where they lay."""
+    training = architecture["training"]
+    taught = {"teachers": [Path(name).name for name in training["teachers"]]} if "teachers" in training else {}
+    return architecture | {"weights": Path(architecture["weights"]).name, "training": training | taught}
+
+
+def with_models(project: Path, there: Path, content: dict[str, Any], name: str) -> dict[str, Any]:
+    """The parameters with every model that this one begins with or learns from within reach of the worktree: one that
+    comes with Ferline as it was at that commit, one of a folder where it lies."""
+    architecture = content["architectures"][name]
+    training = architecture["training"]
+
+    def reached(model: str) -> str:
+        pointer = Path("data", "models", f"{model}.dvc")
+        if (there / pointer).is_file():
+            bring_data(project, there, pointer, None)
+        elif (project / model / "model.json").is_file():
+            return str((project / model).resolve())
+        return model
+
+    taught = {"teachers": [reached(model) for model in training["teachers"]]} if training.get("teachers") else {}
+    own = architecture | {"weights": reached(architecture["weights"]), "training": training | taught}
+    return content | {"architectures": {name: own}}
 
 
 def _own_state(there: Path, bin_folder: Path) -> dict[str, str]:

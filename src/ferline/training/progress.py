@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ferline.params import TrainingParams
+from ferline.training import schedule
 
 Record = dict[str, Any]
 Tensors = dict[str, Tensor]
@@ -46,7 +47,8 @@ class Progress:
 
     @property
     def over(self) -> bool:
-        waited = len(self.history) - 1 - self.best_epoch
+        grown = schedule.grown(self._params)  # epochs of smaller faces are no time to give up
+        waited = len(self.history) - max(self.best_epoch + 1, grown)
         tired = bool(self._params.early_stopping) and waited >= self._params.early_stopping
         return len(self.history) >= self._params.epochs or (bool(self.history) and tired)
 

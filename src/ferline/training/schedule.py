@@ -52,7 +52,12 @@ def sides(params: TrainingParams, side: int) -> tuple[int, ...]:
 
 def side(params: TrainingParams, sides: Sequence[int], epoch: int) -> int:
     """The one of epoch `epoch` (from 0)."""
-    return sides[0] if epoch < params.grow_for * params.epochs else sides[-1]
+    return sides[0] if epoch < grown(params) else sides[-1]
+
+
+def grown(params: TrainingParams) -> int:
+    """The first epoch (from 0) of faces of the network's own side."""
+    return math.ceil(params.grow_for * params.epochs) if params.grow_from else 0
 
 
 def learning_rate(params: TrainingParams, epoch: int, history: list[dict[str, Any]]) -> float:
