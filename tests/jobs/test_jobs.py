@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -102,6 +104,24 @@ def test_batch_norms_count_the_images_of_all(make_faces, write_job: Write) -> No
         "resnet50_transfer", 3, epochs=1, batch_size=8, optimiser="sgd", learning_rate=1e-3, momentum=0.0
     )
     require_close(together(write_job("two", given, faces, devices=2)), alone(write_job("one", given, faces)), atol=1e-4)
+
+
+def test_two_heads_taught_on_faces_that_grow_are_the_same_by_two_processes(
+    faces_in, write_job: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The teacher is named by a folder beside the caller, where the processes do not look."""
+    faces = faces_in(tmp_path / "faces", train=37, validation=14, votes=lambda labels: np.eye(8)[labels + 1])
+    plain = {"optimiser": "sgd", "learning_rate": 1e-3, "momentum": 0.0, "batch_size": 8, "targets": "both"}
+    own = {"width": 8, "blocks": "1-1", "dropout": 0.0, "votes_head": True}
+    given = replace(architecture("ferline_net", epochs=2, grow_from=24, grow_for=0.5, **plain), options=own)
+    teacher = replace(given, training=replace(given.training, grow_from=0, seed=1))
+    alone(write_job("teacher", teacher, faces)).folder.rename(tmp_path / "teacher")
+    monkeypatch.chdir(tmp_path)
+    taught = replace(given, training=replace(given.training, teachers=("teacher",)))
+    two, one = together(write_job("two", taught, faces, devices=2)), alone(write_job("one", taught, faces))
+    require_close(two, one, atol=1e-4)
+    assert two.card["taught_by"] == one.card["taught_by"] == [TrainedModel("teacher").digest]
+    assert two.card["votes_temperature"] == pytest.approx(one.card["votes_temperature"], rel=1e-2)
 
 
 def test_processes_without_an_image_keep_step_and_count_nothing(make_faces, write_job: Write) -> None:
