@@ -16,6 +16,7 @@ from ferline.reporting.claims import PAPERS, Claim, Paper
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 DASH = "–"
+PICTURES = ("confusion", "curves")
 VIEWS = {"none": "one view", "mirror": "two views (mirrored)", "ten": "ten views"}
 # Benchmark, what others reach, and the bar. Figures of others as published, or as measured of the packages they ship.
 FIELD = (
@@ -315,7 +316,42 @@ def _papers(rows: list[dict[str, Any]]) -> list[str]:
                 lines.append(_paper(paper, claim, rows))
     for paper in PAPERS:
         lines += ["", f"**`{paper.key}`**: {WHY[paper.key]}"]
+    return lines + (_runs(rows) if rows else [])
+
+
+def _runs(rows: list[dict[str, Any]]) -> list[str]:
+    """Protocol, seeds, digest, commit, device and time of every run, and pictures of the honest ones."""
+    lines = [
+        "",
+        "What was run, by `benchmarks/papers.py`; per cent; training's own accuracy is its last epoch's, as augmented:",
+        "",
+        "| run | members | test accuracy | macro-F1 | training | best epochs | minutes | on | data | code |",
+        "|" + "---|" * 10,
+    ]
+    for row in rows:
+        members = row["members"]
+        spread = f" ± {100 * row['sd']['accuracy']:.1f}" if row["sd"] else ""
+        named = "fold" if row["dataset"]["folds"] else "seed"
+        cells = [
+            f"`{row['name']}`",
+            f"{named} {', '.join(str(each[named]) for each in members)}",
+            f"{_points(row['mean']['accuracy'])}{spread}",
+            f"{row['mean']['macro_f1']:.3f}",
+            _points(sum(each["train_accuracy"] for each in members) / len(members)),
+            ", ".join(f"{each['best_epoch']} of {each['epochs']}" for each in members),
+            f"{sum(each['seconds'] for each in members) / 60:.0f}",
+            f"{members[0]['computed']['device']}, {members[0]['computed']['numbers']}",
+            f"`{row['data_digest'][:12]}`",
+            f"`{row['commit']}`",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    for row in filter(_honest, rows):
+        lines += ["", *(f"![{row['name']}, {kind}](images/results-{row['name']}-{kind}.png)" for kind in PICTURES)]
     return lines
+
+
+def _honest(row: dict[str, Any]) -> bool:
+    return not row["dataset"]["protocol"].startswith("paper:")
 
 
 def _paper(paper: Paper, claim: Claim, rows: list[dict[str, Any]]) -> str:
@@ -413,6 +449,16 @@ def _pictures(shipped: dict[str, Any], folder: Path) -> None:
     )
 
 
+def _pictures_of(row: dict[str, Any], folder: Path) -> None:
+    first, emotions = row["members"][0], in_order(row["dataset"]["emotions"])
+    drawn = {
+        "confusion": figures.confusion(row["scores"]["confusion"], emotions, f"{row['name']}: test"),
+        "curves": figures.curves(first["history"], f"{row['name']}: training and validation", first["best_epoch"]),
+    }
+    for kind, figure in drawn.items():
+        figures.save(figure, folder / f"results-{row['name']}-{kind}.png")
+
+
 def measured(folder: Path) -> dict[str, Any]:
     """Each file's content under its name."""
     return {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
@@ -426,6 +472,8 @@ def main() -> None:
     content = measured(given.results)
     (given.docs / "results.md").write_text(page(content))
     _pictures(content["ferline_small"], given.docs / "images")
+    for row in filter(_honest, content.get("papers", {"rows": []})["rows"]):
+        _pictures_of(row, given.docs / "images")
 
 
 if __name__ == "__main__":
