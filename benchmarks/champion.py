@@ -133,6 +133,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "more erasing": {"erasing": 0.5, "erasing_area": (0.02, 0.25)},
     "less movement": {"rotation": 8, "shear": 0.0, "zoom": 0.08, "shift": 0.04},
     "more movement": {"rotation": 20, "shear": 10, "zoom": 0.2, "shift": 0.1},
+    "noise": {"noise": 0.1},
     "no light": {"brightness": 0.0, "contrast": 0.0},
     "classes balanced": {"class_weights": "balanced"},
     "adamw": {"optimiser": "adamw", "learning_rate": 0.002, "weight_decay": 0.05},

@@ -13,7 +13,7 @@ from ferline.params import AugmentationParams, InputParams
 MEANS, STDS = [0.5, 0.45, 0.4], [0.25, 0.2, 0.3]
 EVERYTHING = AugmentationParams(
     rotation=20, shear=10, zoom=0.1, shift=0.1, horizontal_flip=0.5, vertical_flip=0.1, crop=0.1,
-    brightness=0.2, contrast=0.2, erasing=0.5,
+    brightness=0.2, contrast=0.2, noise=0.1, erasing=0.5,
 )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_every_image_gets_its_own_draw() -> None:
     for params in (
         AugmentationParams(rotation=20), AugmentationParams(shift=0.1), AugmentationParams(shear=10),
         AugmentationParams(zoom=0.1), AugmentationParams(crop=0.1), AugmentationParams(brightness=0.2),
-        AugmentationParams(contrast=0.2), AugmentationParams(erasing=1.0),
+        AugmentationParams(contrast=0.2), AugmentationParams(noise=0.1), AugmentationParams(erasing=1.0),
     ):  # fmt: skip
         out = augmenter(params, 1)(face, 0, 0)
         assert len(torch.unique(out, dim=0)) == 16, params
@@ -84,7 +84,7 @@ def test_draws_leave_the_global_generators_alone(batch: torch.Tensor) -> None:
 
 def test_switching_one_parameter_on_moves_no_other() -> None:
     turned = draw(AugmentationParams(rotation=20), 8, 48, (0, 0, 0))
-    both = draw(AugmentationParams(rotation=20, brightness=0.3, erasing=1.0), 8, 48, (0, 0, 0))
+    both = draw(AugmentationParams(rotation=20, brightness=0.3, noise=0.1, erasing=1.0), 8, 48, (0, 0, 0))
     assert torch.equal(turned.back, both.back)
 
 

@@ -41,6 +41,30 @@ def test_light_factors_stay_within_their_ranges() -> None:
     np.testing.assert_allclose(drawn.max(0), [1.2, 1.4], atol=0.01)
 
 
+def test_noise_has_the_drawn_deviation_no_mean_and_is_the_same_in_every_channel() -> None:
+    drawn = pixels.grains(AugmentationParams(noise=0.2), np.random.default_rng(0).random((400, 3)))
+    np.testing.assert_allclose([drawn[:, 0].min(), drawn[:, 0].max()], [0, 0.2], atol=0.002)
+    grey = torch.full((400, 3, 48, 48), 0.5)
+    noisy = pixels.grain(grey.clone(), torch.from_numpy(drawn).float(), pixels.grain_field())
+    few = noisy[drawn[:, 0] < 0.1]  # of which nothing is cut off at black and white
+    np.testing.assert_allclose(few.std(dim=(1, 2, 3)), drawn[drawn[:, 0] < 0.1, 0], rtol=0.06)
+    assert (noisy - 0.5).mean().abs() < 1e-3
+    assert torch.equal(noisy[:, 0], noisy[:, 2])
+    assert (noisy.min(), noisy.max()) == (0, 1)
+
+
+def test_no_two_images_have_the_same_grain_and_the_field_goes_on_at_its_edge() -> None:
+    size = pixels.GRAIN
+    drawn = torch.tensor([[0.1, 0, 0], [0.1, size - 1, 0], [0.1, 0, size - 10], [0.1, size - 1, size - 1]])
+    field = pixels.grain_field()
+    noise = pixels.grain(torch.full((4, 1, 48, 48), 0.5), drawn, field)[:, 0] - 0.5
+    torch.testing.assert_close(noise[0], 0.1 * field[:48, :48], atol=1e-6, rtol=0)
+    torch.testing.assert_close(noise[1][1:], noise[0][:-1], atol=1e-6, rtol=0)
+    torch.testing.assert_close(noise[2][:, 10:], noise[0][:, :-10], atol=1e-6, rtol=0)
+    assert len(torch.unique(noise.flatten(1), dim=0)) == 4
+    assert noise.abs().max() < 0.5
+
+
 def test_grey_faces_become_colour_by_each_channels_own_mean() -> None:
     grey = torch.full((2, 1, 4, 4), 0.2)
     out = pixels.normalise(grey, torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.1, 0.1, 0.2]))

@@ -1,5 +1,6 @@
 """Training: it learns, it stops when it should, and a killed one goes on as if nothing had happened."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_a_gpu_that_is_not_there_is_said(fit):
 def test_the_card_names_what_made_the_model(fit):
     given = architecture(epochs=1)
     card = fit(given).card
-    assert card["training"] == asdict(given.training)
+    assert card["training"] == json.loads(json.dumps(asdict(given.training)))  # JSON knows no tuples
     assert card["augmentation"] == {**asdict(given.augmentation), "erasing_area": list(given.augmentation.erasing_area)}
     assert {"data_digest", "faces_digest", "augmentation_digest", "preprocessing", "architecture"} <= set(card)
 

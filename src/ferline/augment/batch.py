@@ -22,26 +22,30 @@ class Draws:
     back: torch.Tensor  # [N,2,3], from an output point to its source, in half-sides from the centre
     light: torch.Tensor  # [N,2], brightness and contrast factors
     holes: torch.Tensor  # [N,4], left, top, right, bottom of the erased rectangle in output pixels
+    grain: torch.Tensor  # [N,3], standard deviation of the noise, row and column of its place in the field
 
     def __getitem__(self, images: slice) -> "Draws":
-        return Draws(self.back[images], self.light[images], self.holes[images])
+        return Draws(self.back[images], self.light[images], self.holes[images], self.grain[images])
 
     def to(self, device: torch.device) -> "Draws":
         """On `device`, by a single copy that the host does not wait for."""
         if self.back.device.type == device.type:
             return self
-        packed = torch.cat([self.back.flatten(1), self.light, self.holes], dim=1).pin_memory()
-        back, light, holes = packed.to(device, non_blocking=True).split([6, 2, 4], dim=1)
-        return Draws(back.unflatten(1, (2, 3)), light, holes)
+        packed = torch.cat([self.back.flatten(1), self.light, self.holes, self.grain], dim=1).pin_memory()
+        back, light, holes, grain = packed.to(device, non_blocking=True).split([6, 2, 4, 3], dim=1)
+        return Draws(back.unflatten(1, (2, 3)), light, holes, grain)
 
 
 def draw(params: AugmentationParams, count: int, side: int, key: Sequence[int]) -> Draws:
     """Parameters for `count` images of `side` output pixels; equal keys, such as (seed, epoch, step), draw the same."""
     # NumPy's, since torch's CPU generator keeps 32 bits of a seed: some of 100,000 steps would repeat another's draws.
     sizes = [len(geometry.COLUMNS), len(pixels.LIGHT_COLUMNS), len(pixels.HOLE_COLUMNS)]
-    uniform = np.random.default_rng((STREAM, *key)).random((count, sum(sizes)))
+    generator = np.random.default_rng((STREAM, *key))
+    uniform = generator.random((count, sum(sizes)))
     move, light, hole = np.split(uniform, np.cumsum(sizes)[:-1], axis=1)
-    drawn = geometry.matrices(params, move), pixels.lights(params, light), pixels.holes(params, hole, side)
+    grain = generator.random((count, len(pixels.GRAIN_COLUMNS)))  # after the others, which came before there was noise
+    moved, lit = geometry.matrices(params, move), pixels.lights(params, light)
+    drawn = moved, lit, pixels.holes(params, hole, side), pixels.grains(params, grain)
     return Draws(*(torch.from_numpy(values.astype(np.float32)) for values in drawn))
 
 
@@ -58,6 +62,7 @@ class Augmenter:
             )
         self.params, self.input, self.seed = params, input, seed
         self.mean, self.std = torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
+        self.field = pixels.grain_field() if params.noise else None
 
     def __call__(self, images: torch.Tensor, epoch: int, step: int) -> torch.Tensor:
         """uint8[N,H,H,C] to normalised float32[N,channels,side,side] on the same device; equal numbers, equal draws."""
@@ -72,11 +77,12 @@ class Augmenter:
         ]
         if len(blocks) == 1:
             return blocks[0]
-        return Draws(*(torch.cat(parts) for parts in zip(*((b.back, b.light, b.holes) for b in blocks), strict=True)))
+        parts = zip(*((b.back, b.light, b.holes, b.grain) for b in blocks), strict=True)
+        return Draws(*(torch.cat(part) for part in parts))
 
     @torch.no_grad()
     def augment(self, images: torch.Tensor, draws: Draws) -> torch.Tensor:
-        """The batch under given draws: light on the source pixels, one sample for geometry and size, erasing."""
+        """The batch under given draws: light on the source pixels, one sample for geometry and size, noise, erasing."""
         self._check(images)
         self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
         draws, params, side = draws.to(images.device), self.params, self.input.side
@@ -88,6 +94,9 @@ class Augmenter:
             batch = geometry.warp(batch, draws.back, side, params.fill)
         else:
             batch = resized(geometry.flip(batch, draws.back) if geometry.flips(params) else batch, side)
+        if self.field is not None:  # after the sample, which would smooth it
+            self.field = self.field.to(images.device)
+            batch = pixels.grain(batch, draws.grain, self.field)
         batch = pixels.normalise(batch, self.mean, self.std)
         return pixels.erase(batch, draws.holes) if params.erasing else batch
 

@@ -1,4 +1,4 @@
-"""What changes the values of pixels: normalisation, brightness and contrast, erasing."""
+"""What changes the values of pixels: normalisation, brightness and contrast, noise, erasing."""
 
 import numpy as np
 import torch
@@ -8,6 +8,8 @@ from ferline.params import AugmentationParams
 
 LIGHT_COLUMNS = ("brightness", "contrast")
 HOLE_COLUMNS = ("whether", "area", "aspect", "left", "top")
+GRAIN_COLUMNS = ("level", "row", "column")
+GRAIN = 512  # pixels of the one field of noise that all images take their grain from, each from a place of its own
 ASPECTS = (0.3, 1 / 0.3)  # height over width of an erased rectangle, as in Zhong et al., Random Erasing (AAAI 2020)
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma, as in OpenCV and Pillow
 
@@ -36,6 +38,25 @@ def light(pixels: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
         red, green, blue = mean.split(1, dim=1)
         mean = GREY[0] * red + GREY[1] * green + GREY[2] * blue
     return pixels.mul_(brightness * contrast).add_(mean * brightness * (1 - contrast)).clamp_(0, 1)
+
+
+def grains(params: AugmentationParams, uniform: np.ndarray) -> np.ndarray:
+    """float64[N,3]: the standard deviation of each image's noise, and where in the field it is taken from."""
+    return np.column_stack([params.noise * uniform[:, 0], np.floor(GRAIN * uniform[:, 1:])])
+
+
+def grain_field() -> torch.Tensor:
+    """float32[GRAIN,GRAIN] of standard deviation 1; it goes on at its edges where it began."""
+    return torch.from_numpy(np.random.default_rng(0).standard_normal((GRAIN, GRAIN), dtype=np.float32))
+
+
+def grain(pixels: torch.Tensor, drawn: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
+    """Pixels of 0 to 1, in place, with each image's own noise, cut to 0 to 1."""
+    level, row, column = drawn.unbind(1)
+    points = torch.arange(pixels.shape[-1], device=pixels.device)
+    rows, columns = ((start.long()[:, None] + points) % GRAIN for start in (row, column))
+    noise = field[rows[:, :, None], columns[:, None, :]]
+    return pixels.add_(noise.mul_(level[:, None, None])[:, None]).clamp_(0, 1)
 
 
 def holes(params: AugmentationParams, uniform: np.ndarray, side: int) -> np.ndarray:

@@ -30,6 +30,7 @@ class AugmentationParams:
     crop: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    noise: float = 0.0
     erasing: float = 0.0
     erasing_area: tuple[float, float] = (0.02, 0.15)
     fill: Literal["edge", "zero"] = "edge"
@@ -38,7 +39,7 @@ class AugmentationParams:
     def __post_init__(self) -> None:
         require(0 <= self.rotation <= 180, "rotation", self.rotation, "degrees from 0 to 180")
         require(0 <= self.shear <= 60, "shear", self.shear, "degrees from 0 to 60")
-        for key in ("zoom", "shift", "crop", "brightness", "contrast"):
+        for key in ("zoom", "shift", "crop", "brightness", "contrast", "noise"):
             require(0 <= getattr(self, key) < 1, key, getattr(self, key), "a share from 0 to below 1")
         for key in ("horizontal_flip", "vertical_flip", "erasing"):
             share(key, getattr(self, key))

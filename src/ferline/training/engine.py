@@ -201,16 +201,15 @@ class Engine:
         if not (recorded and whole):
             self.optimiser.zero_grad(set_to_none=not recorded)
         if self._recorded and whole:
-            sums = self._recorded(images, targets, divisor, draws.back, draws.light, draws.holes)
+            sums = self._recorded(images, targets, divisor, draws.back, draws.light, draws.holes, draws.grain)
         else:
             sums = torch.zeros(3, dtype=torch.float64, device=self.device)
             for piece in range(pieces):
                 part = slice(*(len(share) * (piece + i) // pieces for i in (0, 1)))
                 given, last = draws[part], piece == pieces - 1  # where processes are more than images, some get none
                 with nullcontext() if last else self.processes.apart(self._wrapped):
-                    sums += self._through(
-                        images[part], targets[part], divisor, given.back, given.light, given.holes, penalty=last
-                    )
+                    drawn = given.back, given.light, given.holes, given.grain
+                    sums += self._through(images[part], targets[part], divisor, *drawn, penalty=last)
         sums[0].mul_(len(run))
         return sums
 
@@ -222,9 +221,10 @@ class Engine:
         back: Tensor,
         light: Tensor,
         holes: Tensor,
+        grain: Tensor,
         penalty: bool = True,
     ) -> Tensor:
-        inputs = self._augmenter.augment(images, Draws(back, light, holes))
+        inputs = self._augmenter.augment(images, Draws(back, light, holes, grain))
         return self.through_network(inputs, targets, divisor, penalty)
 
     def _finite(self, sums: Tensor) -> bool:
