@@ -26,6 +26,7 @@ from ferline.artifact import scratch_folder, state_folder, write_json
 from ferline.augment.policy import AugmentationPolicy
 from ferline.datasets.sources import SOURCES
 from ferline.faces.faceset import FaceSet
+from ferline.models.predecessors import Predecessors
 from ferline.models.trained import TrainedModel
 from ferline.params import (
     ArchitectureParams,
@@ -96,7 +97,8 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
         "augmentation_digest": policy.digest,
         "commit": real_faces.commit(),
     }
-    key = hashlib.sha256(repr((name, recipe, faces.digest)).encode()).hexdigest()[:16]
+    before = Predecessors.of(recipe).digests
+    key = hashlib.sha256(repr((name, recipe, faces.digest, before)).encode()).hexdigest()[:16]
     started = time.monotonic()
 
     def show(record: dict[str, Any]) -> None:
@@ -187,7 +189,7 @@ def main() -> None:
     given = parser.parse_args()
     if (given.recipe == "taught") != bool(given.teachers):
         parser.error("--recipe taught and --teachers go together")
-    recipe = RECIPES[given.recipe]
+    recipe = changed(RECIPES[given.recipe], teachers=tuple(given.teachers))
     given.epochs = given.epochs or recipe.training.epochs
     faces = faces_of(given.csv, given.votes, state_folder("champion") / "faces")
     print({split: len(faces.rows(split)) for split in ("train", "validation")}, file=sys.stderr)
@@ -195,7 +197,7 @@ def main() -> None:
         search(given.recipe, recipe, faces, given)
         return
     name = f"ferline_{'small' if given.recipe == 'taught' else given.recipe}"
-    own = changed(recipe, epochs=given.epochs, seed=given.seed, teachers=tuple(given.teachers))
+    own = changed(recipe, epochs=given.epochs, seed=given.seed)
     model = trained(name, own, faces, given.out)
     print(f"{model.folder}: {model.digest}, {model.card['validation']}, {torch.__version__}")
 

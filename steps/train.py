@@ -14,6 +14,7 @@ from ferline.augment.policy import AugmentationPolicy
 from ferline.errors import Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.jobs.launch import train as fit
+from ferline.models.predecessors import on_a_card
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, ComputeParams
 from ferline.tracking import rows
@@ -40,7 +41,7 @@ def train(
     row, _ = rows.row(rows.parent(str(run.id), run.name), name, fold, seed)
     of = {"fold": fold, "member_seed": seed, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
     card = {**faces.origin, **of, **(before or {})}
-    rows.begin(row, {"architecture": name, **asdict(architecture), **card})
+    rows.begin(row, {"architecture": name, **on_a_card(asdict(architecture)), **card})
     log_metadata({"mlflow_run_id": row, "mlflow_tracking_uri": rows.active()})
 
     title = name if fold is None else f"{name} fold {fold} of {faces.folds}"

@@ -9,6 +9,7 @@ import torch
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
 from ferline.models import named
+from ferline.models.predecessors import name_of, on_a_card
 from ferline.models.registry import check, create
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, InputParams, TrainingParams
@@ -125,3 +126,32 @@ def test_what_the_first_model_has_seen_the_second_has_too(before: TrainedModel, 
     assert trained.has_seen(faces.table["sha256"]).sum() == 21
     assert trained.card["started_from"] == before.digest
     assert np.isfinite(trained.predict(faces.images[:3])).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("none", "none"),
+        ("imagenet", "imagenet"),
+        ("ferline_small", "ferline_small"),
+        ("runs/first", "first"),
+        ("runs/imagenet", "folder imagenet"),  # which would be read as ImageNet's weights
+    ],
+)
+def test_a_card_has_a_models_name_and_not_where_it_lay(given: str, name: str) -> None:
+    assert name_of(given) == name
+    row = {"weights": given, "training": {"seed": 1, "teachers": [given]}}
+    assert on_a_card(row) == {"weights": name, "training": {"seed": 1, "teachers": [name]}}
+
+
+def test_a_model_from_a_folder_of_any_name_can_be_loaded(before: TrainedModel, make_faces, tmp_path: Path) -> None:
+    from ferline.augment.policy import AugmentationPolicy
+    from ferline.training.loop import train
+
+    folder = before.folder.rename(tmp_path / "imagenet")
+    faces, architecture = make_faces(train=14, validation=7, test=7), given(str(folder))
+    policy = AugmentationPolicy.write(architecture.augmentation, faces, architecture.input, 0)
+    own = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
+    trained = train("mine", architecture, faces, policy, card=own)
+    assert trained.card["weights"] == "folder imagenet"
+    assert trained.network() is not None

@@ -260,6 +260,6 @@ def test_the_models_that_it_builds_on_are_within_reach_of_the_worktree(trained):
     shutil.rmtree(trained.folder / ".dvc" / "cache")
     small = {"weights": "ours", "training": {"seed": 7, "teachers": ["kept/mine", "ours"]}}
     with worktree(trained.folder, trained.run("git", "rev-parse", "HEAD").strip()) as there:
-        found = with_models(trained.folder, there, {"architectures": {"small": small}}, "small")["architectures"]
+        found = with_models(trained.folder, there, {"architectures": {"small": small}}, "small", {})["architectures"]
         assert (there / "data" / "models" / "ours" / "model.json").read_text() == "ours"
     assert found == {"small": {"weights": "ours", "training": {"seed": 7, "teachers": [str(mine), "ours"]}}}

@@ -8,17 +8,21 @@ import subprocess
 import sys
 import time
 import zlib
+from dataclasses import asdict
 
 import mlflow
 import numpy as np
 import pytest
 
+from ferline.augment.policy import AugmentationPolicy
 from ferline.errors import FerlineError
 from ferline.evaluation.leaderboard import compare
-from ferline.params import PromotionParams
+from ferline.models.predecessors import on_a_card
+from ferline.params import ArchitectureParams, InputParams, PromotionParams, TrainingParams
 from ferline.tracking import rows, view
 from ferline.tracking import store as tracking
 from ferline.tracking.logged_model import logged_model
+from ferline.training.loop import train
 
 
 def test_a_row_carries_training_and_evaluation(logged):
@@ -42,6 +46,20 @@ def test_a_row_carries_training_and_evaluation(logged):
         "evaluation.json",
         "predictions.parquet",
     } <= files
+
+
+def test_a_row_begins_with_what_its_models_card_ends_with(store, make_model):
+    """A parameter that was written once cannot be changed: where another model lay is no part of either."""
+    first, _, faces = make_model("small")
+    training = TrainingParams(epochs=1, batch_size=28, device="cpu", teachers=(str(first.folder),))
+    given = ArchitectureParams("cnn_lstm", InputParams(48, 1), training, weights=str(first.folder))
+    policy = AugmentationPolicy.write(given.augmentation, faces, given.input, 0)
+    card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
+    row, _ = rows.row(rows.parent("zenml-run-1", "first run"), "second")
+    rows.begin(row, {"architecture": "second", **on_a_card(asdict(given)), **card})
+    rows.log_parameters(row, train("second", given, faces, policy, card=card).card)
+    params = mlflow.get_run(row).data.params
+    assert (params["weights"], params["training.teachers"]) == (first.folder.name, f"['{first.folder.name}']")
 
 
 def test_the_same_parent_and_row_are_found_again(logged):

@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 from ferline.errors import Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.jobs.job import Job
+from ferline.models.network import IMAGENET_NORMALISATION
 from ferline.models.registry import create, names
-from ferline.models.trained import TrainedModel
+from ferline.models.trained import CARD_KEYS, TrainedModel
 from ferline.params import ArchitectureParams, AugmentationParams, ComputeParams, InputParams, TrainingParams
 from ferline.training import randomness
 from ferline.training.batches import Batches
@@ -86,6 +87,31 @@ def test_no_step_waits_for_the_device(make_faces) -> None:
                 ours.step(step, images, targets)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.fixture
+def teacher(make_faces, tmp_path: Path) -> TrainedModel:
+    """One whose pixels are on ImageNet's scale, as those that began with its weights are."""
+    given = architecture("resnet50_transfer")
+    network = create(given.model, given.input, "none", given.options)
+    network.normalisation = IMAGENET_NORMALISATION
+    return TrainedModel.write(network, dict.fromkeys(CARD_KEYS), [], tmp_path / "teacher")
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_teacher_keeps_no_step_waiting_and_can_be_recorded(make_faces, teacher: TrainedModel, graphs: bool) -> None:
+    given = architecture("resnet50_transfer", teachers=(str(teacher.folder),))
+    ours = engine(make_faces(train=160, channels=3), given, graphs=graphs)
+    ours.begin(0, 1e-3)
+    batches = ours.batches()
+    for _ in range(5):
+        ours.step(*next(batches))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sums = [ours.step(*batch) for batch in batches]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.stack(sums).isfinite().all()
 
 
 @pytest.mark.parametrize("share", [0.5, 0.0])

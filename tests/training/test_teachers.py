@@ -153,9 +153,38 @@ def test_a_teacher_of_this_very_split_is_welcome_and_one_that_has_seen_the_test_
     fitted(faces, given)  # chosen on the same validation faces, and has seen no test face
     other_way = FaceSet(faces.folder)
     other_way.table = faces.table.assign(split=faces.table["split"].replace({"train": "test", "test": "train"}))
-    policy = AugmentationPolicy.write(given.augmentation, faces, given.input, 0)
     with pytest.raises(FerlineError, match=r"training.teachers: .* was trained or chosen on 2\d\d of the 2\d\d valid"):
-        train("mine", given, other_way, policy, card={**faces.origin, "faces_digest": "another"})
+        fitted(other_way, given)
+
+
+def test_a_teacher_may_have_learnt_from_larger_pictures_of_the_same_split(faces_in: Make, tmp_path: Path) -> None:
+    own, larger = (faces_in(tmp_path / f"{side}", train=21, side=side) for side in (48, 60))
+    larger.table = own.table  # the same pictures, made larger
+    wide = replace(ALONE, input=InputParams(60, 1), training=replace(ALONE.training, epochs=1))
+    pupil = fitted(own, taught_by(fitted(larger, wide), epochs=1))
+    assert pupil.card["split_digest"] == own.split_digest
+
+
+def test_a_teacher_that_was_replaced_meanwhile_is_noticed(faces: FaceSet, teacher: TrainedModel) -> None:
+    given = taught_by(teacher, epochs=1)
+    policy = AugmentationPolicy.write(given.augmentation, faces, given.input, 0)
+    with pytest.raises(FerlineError, match="taught_by: another model than when this run began"):
+        train("mine", given, faces, policy, card={**faces.origin, "taught_by": ["0" * 64]})
+
+
+def test_another_fold_is_another_split_and_another_size_is_none(make_faces: Make) -> None:
+    faces = make_faces(train=14, validation=7, test=7)
+    before = faces.split_digest
+    faces.table["split"] = faces.table["split"].to_numpy()[::-1]
+    assert faces.split_digest != before
+    faces.table = faces.table.iloc[::-1]
+    faces.table["split"] = faces.table["split"].to_numpy()
+    assert len(faces.split_digest) == 64
+
+
+def test_classes_are_not_weighed_with_teachers() -> None:
+    with pytest.raises(ValueError, match="class_weights: 'balanced' is not allowed; write none with teachers"):
+        TrainingParams(epochs=1, batch_size=2, teachers=("somebody",), class_weights="balanced")
 
 
 def test_a_taught_training_that_was_killed_goes_on_bit_by_bit(
@@ -181,7 +210,7 @@ def test_a_taught_training_that_was_killed_goes_on_bit_by_bit(
 @pytest.mark.parametrize(
     ("teacher", "training", "told"),
     [
-        ({"emotions": EMOTIONS[:-1]}, {}, r"teacher cannot tell neutral; it knows angry"),
+        ({"emotions": EMOTIONS[:-1]}, {}, r"teacher cannot tell neutral; leave that out of"),
         ({"input": InputParams(48, 3)}, {}, r"teacher takes 3 channels; write input.channels: 3"),
         ({}, {"targets": "both"}, r"teacher has no head for votes; write training.targets: label, or name a teacher"),
     ],

@@ -1,5 +1,6 @@
 """FaceSet: faces of one size as one memory-mapped array, beside the table that says whose they are."""
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,12 @@ class FaceSet(Artifact):
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
         return np.flatnonzero((self.table["split"] == split).to_numpy())
+
+    @property
+    def split_digest(self) -> str:
+        """Of which image is on which side: the same at every size, and another for another fold."""
+        sides = sorted(f"{image} {side}" for image, side in zip(self.table["sha256"], self.table["split"], strict=True))
+        return hashlib.sha256("\n".join(sides).encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.table)

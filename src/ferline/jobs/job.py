@@ -12,6 +12,7 @@ from ferline.artifact import MANIFEST, write_json
 from ferline.augment.policy import AugmentationPolicy
 from ferline.errors import FerlineError, Preempted
 from ferline.faces.faceset import FaceSet
+from ferline.models.named import shipped
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, AugmentationParams, ComputeParams, InputParams, TrainingParams
 
@@ -204,8 +205,8 @@ def _age(file: Path) -> float:
 
 
 def _from_anywhere(name: str) -> str:
-    """A model's folder, for those that take part from another one; any other name as it is."""
-    return str(Path(name).resolve()) if Path(name).is_dir() else name
+    """A model's folder, for those that take part from another one; the name of one that comes with Ferline as it is."""
+    return str(Path(name).resolve()) if name not in shipped() and (Path(name) / "model.json").is_file() else name
 
 
 def _architecture(content: dict[str, Any]) -> ArchitectureParams:

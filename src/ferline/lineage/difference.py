@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ferline.models.predecessors import name_of
 from ferline.models.trained import CARD, WEIGHTS, TrainedModel
 
 # Measurements of the machine, and of the time it took: they differ between two runs of one and the same thing.
@@ -76,7 +77,7 @@ def difference(
 
 def _card_difference(original: TrainedModel, again: TrainedModel, alone: bool) -> dict[str, tuple[Any, Any]]:
     """Key by key; what stands in the digests of the weights and the history is not repeated."""
-    first, second = original.card, again.card
+    first, second = ({**model.card, "weights": name_of(model.card["weights"])} for model in (original, again))
     keys = sorted((first.keys() | second.keys()) - (set(ALONE) if alone else set()))
     return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}
 

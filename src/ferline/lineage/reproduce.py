@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ferline.errors import FerlineError
 from ferline.lineage.checkout import bring_data, worktree
 from ferline.lineage.difference import Difference, difference
 from ferline.lineage.trace import lineage
+from ferline.models.predecessors import name_of, on_a_card
 from ferline.models.trained import TrainedModel
 from ferline.tracking import registry, rows, settings, store
 from ferline.tracking.logged_model import DIGEST, trained_model
@@ -44,14 +45,15 @@ def reproduce(model: str, name: str, project: Path, asked: Asked, say: Say) -> D
         bin_folder = _environment(there, story["code"]["environment_lock"], asked, say)
         _put_back(there, pointer, story)
         bring_data(project, there, pointer, story["data"]["dvc_md5"])
-        content = with_models(project, there, reduced(used, story), story["architecture"])
+        original = _original(story)
+        content = with_models(project, there, reduced(used, story), story["architecture"], original.card)
         (there / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         environment = _own_state(there, bin_folder)
         require_its_own_code(there, bin_folder, environment)
         _run(there, bin_folder, environment, say)
         client = MlflowClient(environment["MLFLOW_TRACKING_URI"])
         again = _row_of(client, story)
-        return difference(story, _original(story), _model(client, again), _metrics(story), again.data.metrics)
+        return difference(story, original, _model(client, again), _metrics(story), again.data.metrics)
 
 
 def _require_known(story: dict[str, Any], asked: Asked) -> dict[str, Any]:
@@ -116,10 +118,10 @@ def reduced(used: dict[str, Any], story: dict[str, Any]) -> dict[str, Any]:
     if story["member_seed"] is not None:
         architecture["training"] = architecture["training"] | {"seed": story["member_seed"]}
         content["seeds"] = 1
-    now = store.flat(
-        {key: _on_a_card(architecture)[key] for key in ("model", "input", "weights", "options", "training")}
-    )
-    if differing := [key for key, value in now.items() if story["parameters"].get(key, value) != value]:
+    stated, was = on_a_card(architecture), story["parameters"]
+    was = was | {"weights": name_of(was.get("weights", stated["weights"]))}  # older cards say where it lay
+    now = store.flat({key: stated[key] for key in ("model", "input", "weights", "options", "training")})
+    if differing := [key for key, value in now.items() if was.get(key, value) != value]:
         raise FerlineError(
             f"params.yaml was changed while the run had begun: {', '.join(differing)} of {name} is not what it was "
             "trained with, so the rest of the parameters is not known for certain"
@@ -127,29 +129,36 @@ def reduced(used: dict[str, Any], story: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _on_a_card(architecture: dict[str, Any]) -> dict[str, Any]:
-    """As a model's card has it: of other models their names, not where they lay."""
-    training = architecture["training"]
-    taught = {"teachers": [Path(name).name for name in training["teachers"]]} if "teachers" in training else {}
-    return architecture | {"weights": Path(architecture["weights"]).name, "training": training | taught}
-
-
-def with_models(project: Path, there: Path, content: dict[str, Any], name: str) -> dict[str, Any]:
+def with_models(
+    project: Path, there: Path, content: dict[str, Any], name: str, card: Mapping[str, Any]
+) -> dict[str, Any]:
     """The parameters with every model that this one begins with or learns from within reach of the worktree: one that
-    comes with Ferline as it was at that commit, one of a folder where it lies."""
+    comes with Ferline as it was at that commit, one of a folder where it lies. `card`: the original's, which has their
+    digests."""
     architecture = content["architectures"][name]
     training = architecture["training"]
 
-    def reached(model: str) -> str:
-        pointer = Path("data", "models", f"{model}.dvc")
-        if (there / pointer).is_file():
+    def reached(model: str, digest: str | None) -> str:
+        pointer, named = Path("data", "models", f"{model}.dvc"), model
+        if model == name_of(model) and (there / pointer).is_file():
             bring_data(project, there, pointer, None)
+            folder = there / pointer.with_suffix("")
         elif (project / model / "model.json").is_file():
-            return str((project / model).resolve())
-        return model
+            folder = (project / model).resolve()
+            named = str(folder)
+        else:
+            return model
+        if digest and (now := TrainedModel(folder).digest) != digest:
+            raise FerlineError(
+                f"{folder}: the model was trained with another one that lay there ({digest[:12]}, this is {now[:12]}). "
+                "Bring that one back"
+            )
+        return named
 
-    taught = {"teachers": [reached(model) for model in training["teachers"]]} if training.get("teachers") else {}
-    own = architecture | {"weights": reached(architecture["weights"]), "training": training | taught}
+    own = architecture | {"weights": reached(architecture["weights"], card.get("started_from"))}
+    if names := training.get("teachers"):
+        digests = card.get("taught_by") or [None] * len(names)
+        own["training"] = training | {"teachers": [reached(*pair) for pair in zip(names, digests, strict=True)]}
     return content | {"architectures": {name: own}}
 
 

@@ -1,6 +1,7 @@
 """The trained models that a training builds on: the one whose weights it begins with, and those that teach it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 from ferline.models.start import start_of
-from ferline.models.teachers import teachers_of
+from ferline.models.teachers import KEY, teachers_of
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams
 
@@ -34,7 +35,7 @@ class Predecessors:
         models = (*((self.start,) if self.start else ()), *self.teachers)
         return np.concatenate([np.empty(0, np.uint64), *(model.seen for model in models)])
 
-    def require_unseen(self, faces: FaceSet, card: dict[str, Any]) -> None:
+    def require_unseen(self, faces: FaceSet) -> None:
         """That none was trained or chosen on an image that is there to choose by or to test on.
 
         One of the very same split is no harm: it has learnt from this training's faces only, and was chosen by its
@@ -42,20 +43,34 @@ class Predecessors:
         """
         held_out = faces.table["sha256"][np.concatenate([faces.rows("validation"), faces.rows("test")])]
         named = [("weights", self.start)] if self.start else []
-        for key, model in (*named, *(("training.teachers", teacher) for teacher in self.teachers)):
-            found = model.has_seen(held_out)
-            if (seen := int(found.sum())) and not _same_split(model.card, card):
+        for key, model in (*named, *((KEY, teacher) for teacher in self.teachers)):
+            seen = int(model.has_seen(held_out).sum())
+            if seen and model.card.get("split_digest") != faces.split_digest:
                 raise FerlineError(
-                    f"{key}: {model.folder.name} was trained or chosen on {seen:,} of the {len(found):,} validation "
+                    f"{key}: {model.folder.name} was trained or chosen on {seen:,} of the {len(held_out):,} validation "
                     f"and test images: no number would be one of new faces. {_INSTEAD[key]}"
                 )
 
+    def require_unchanged(self, card: dict[str, Any]) -> None:
+        """That they still are what whoever began this training found."""
+        for key, digest in self.digests.items():
+            if card.get(key, digest) != digest:
+                raise FerlineError(f"{key}: another model than when this run began. Start the run again")
 
-_INSTEAD = {
-    "weights": "Write weights: none, or use another set",
-    "training.teachers": "Leave it out, or train it on this very split",
-}
+
+def on_a_card(architecture: dict[str, Any]) -> dict[str, Any]:
+    """A row of `architectures` as a model's card has it: of other models their names, not where they lay."""
+    training = architecture["training"]
+    taught = {"teachers": [name_of(model) for model in training["teachers"]]} if "teachers" in training else {}
+    return architecture | {"weights": name_of(architecture["weights"]), "training": training | taught}
 
 
-def _same_split(theirs: dict[str, Any], ours: dict[str, Any]) -> bool:
-    return bool(ours.get("faces_digest")) and all(theirs.get(key) == ours.get(key) for key in ("faces_digest", "fold"))
+def name_of(model: str) -> str:
+    """The last part of a folder's path; any other word as it is."""
+    if model in ("none", "imagenet") or not any(mark in model for mark in "/\\."):
+        return model
+    name = Path(model).resolve().name
+    return f"folder {name}" if name in ("none", "imagenet") else name
+
+
+_INSTEAD = {"weights": "Write weights: none, or use another set", KEY: "Leave it out, or train it on this very split"}

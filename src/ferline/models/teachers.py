@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ferline.errors import FerlineError
 from ferline.models.named import named
-from ferline.models.network import Network, normalise
+from ferline.models.network import Network
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, TrainingParams
 
@@ -28,9 +28,7 @@ class Teachers:
     ) -> None:
         """`both`: they tell votes beside labels, as the pupil's two heads learn them."""
         self._teachers = [_Teacher(model, pupil, device, both) for model in models]
-        mean, std = pupil.normalisation
-        self._mean = torch.tensor(mean, device=device).view(-1, 1, 1)
-        self._std = torch.tensor(std, device=device).view(-1, 1, 1)
+        self._mean, self._std = _normalisation(pupil, device)
 
     @torch.no_grad()
     def shares(self, inputs: Tensor) -> Tensor:
@@ -47,13 +45,15 @@ class _Teacher:
         self._network, self._side = network, network.input.side
         self._chosen = torch.tensor([network.emotions.index(emotion) for emotion in pupil.emotions], device=device)
         self._temperature = model.temperature
+        self._mean, self._std = _normalisation(network, device)
         self._votes = model.voted().temperature if both else None
 
     def __call__(self, pixels: Tensor) -> Tensor:
         if pixels.shape[-1] != self._side:
             size = (self._side, self._side)
-            pixels = nn.functional.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=False)
-        features = self._network.features(normalise(pixels, *self._network.normalisation))
+            shrinks = pixels.shape[-1] > self._side
+            pixels = nn.functional.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=shrinks)
+        features = self._network.features((pixels - self._mean) / self._std)
         logits = self._network.classify(features).float()[:, self._chosen]
         shares = (logits / self._temperature).softmax(1)
         if self._votes is None:
@@ -63,12 +63,18 @@ class _Teacher:
         return torch.cat([shares, votes], dim=1)
 
 
+def _normalisation(network: Network, device: torch.device) -> tuple[Tensor, Tensor]:
+    """On the device once: made anew from numbers in every step, each would wait for the host."""
+    mean, std = (torch.tensor(each, device=device).view(-1, 1, 1) for each in network.normalisation)
+    return mean, std
+
+
 def require_able(architecture: ArchitectureParams, emotions: Sequence[str]) -> None:
     """That each teacher knows what is to be learnt, by its card alone."""
     for teacher in teachers_of(architecture.training):
         if unknown := [emotion for emotion in emotions if emotion not in teacher.emotions]:
-            raise FerlineError(f"{KEY}: {teacher.folder} cannot tell {', '.join(unknown)}; it knows "
-                               f"{', '.join(teacher.emotions)}")  # fmt: skip
+            raise FerlineError(f"{KEY}: {teacher.folder} cannot tell {', '.join(unknown)}; leave that out of "
+                               "dataset.emotions, or name a teacher that can")  # fmt: skip
         if architecture.training.targets == "both" and not teacher.tells_votes:
             raise FerlineError(f"{KEY}: {teacher.folder} has no head for votes; write training.targets: label, or name "
                                "a teacher that was trained with targets: both")  # fmt: skip

@@ -87,6 +87,8 @@ class TrainingParams:
             require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
         share("grow_for", self.grow_for)
         share("taught", self.taught)
+        alike = self.class_weights == "none" or not self.teachers
+        require(alike, "class_weights", self.class_weights, "none with teachers, or augmentation.balance: oversample")
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
         for key in ("momentum", "ema"):
             require(0 <= getattr(self, key) < 1, key, getattr(self, key), "a number from 0 to below 1")

@@ -7,7 +7,7 @@ finds is told from its central square. Whoever is left out is left out for the l
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from ferline.artifact import sha256_of
+from ferline.artifact import scratch_folder, sha256_of
 from ferline.datasets.labels import labelled
 from ferline.datasets.protocols import SIDE_WORDS, side_named
 from ferline.datasets.sources import fer2013
@@ -30,6 +30,7 @@ from ferline.evaluation import robustness
 from ferline.evaluation.predictions import probability_columns
 from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
 from ferline.faces.cropper import Crop
+from ferline.faces.faceset import ImageWriter
 from ferline.images.decode import UnreadableImage, decode
 from ferline.images.parallel import in_order
 from ferline.models.svm import ABSENT
@@ -153,18 +154,24 @@ def _answers(
     kept: list[dict[str, Any]] = []
     heads = _heads(model)
     parts: dict[str, list[np.ndarray]] = {head: [] for head in heads}
-    sized: list[np.ndarray] = []
     no_face, seconds = 0, 0.0
 
     def work(task: list[Row]) -> list[Crop]:
         return [predictor.cropper.crop(_pixels(row)) for row in task]
 
-    with closing(in_order(work, _tasks(rows))) as stream, tqdm(desc="faces", unit="image", disable=None) as bar:
+    folder, size = scratch_folder() / "exam", predictor.input
+    with ExitStack() as stack:
+        stream = stack.enter_context(closing(in_order(work, _tasks(rows))))
+        bar = stack.enter_context(tqdm(desc="faces", unit="image", disable=None))
+        if keep:  # on disk, as a FaceSet's: a whole set at 224 pixels would be 43 GB
+            folder.mkdir(parents=True, exist_ok=True)
+            writer = stack.enter_context(ImageWriter(folder, None, size.side, size.channels))
         for task, crops in stream:
             kept += [_known(row) for row in task]
             no_face += sum(crop.found is False for crop in crops)
             faces = np.stack([predictor.sized(crop) for crop in crops])
-            sized += [faces] if keep else []
+            if keep:
+                writer.append(faces)
             start = perf_counter()
             for head, answering in heads.items():
                 parts[head].append(views.logits(answering, faces, how, device))
@@ -176,7 +183,8 @@ def _answers(
     for each in found.values():
         if broken := int((~np.isfinite(each).all(axis=1)).sum()):
             raise FerlineError(f"{model.folder}: {broken} of {len(each)} answers are no numbers. Train it again")
-    return _Answers(pd.DataFrame(kept), found, np.concatenate(sized) if keep else None, no_face, seconds)
+    sized = np.load(folder / "images.npy", mmap_mode="r") if keep else None
+    return _Answers(pd.DataFrame(kept), found, sized, no_face, seconds)
 
 
 def _heads(model: TrainedModel) -> dict[str, TrainedModel]:

@@ -100,14 +100,21 @@ def _scored(evaluation: Evaluation | None, exams: Sequence[Mapping[str, Any]]) -
             scores = evaluation.scores(split)
             yield split, scores, scores["calibration"]
     for exam in exams:
-        data, views = exam["data"], exam["model"]["views"]
-        averaged = f", mean of {views} views" if views > 1 else ""
         for question in exam["questions"].values():
-            title = f"{data['reader']} {data['split']}, {question['title']}{averaged}"
-            seen = f" ({question['seen']:,} of them trained or chose it: no test)" if question["seen"] else ""
-            yield f"{title}{seen}", question["scores"], question["calibration"]
+            title = _title(exam, question)
+            yield f"{title}{_seen(question)}", question["scores"], question["calibration"]
             if question["unseen"]:
                 yield f"{title}, without images it was trained or chosen on", question["unseen"], {}
+
+
+def _title(exam: Mapping[str, Any], question: Mapping[str, Any]) -> str:
+    data, views = exam["data"], exam["model"]["views"]
+    averaged = f", mean of {views} views" if views > 1 else ""
+    return f"{data['reader']} {data['split']}, {question['title']}{averaged}"
+
+
+def _seen(question: Mapping[str, Any]) -> str:
+    return f" ({question['seen']:,} of them trained or chose it: no test)" if question["seen"] else ""
 
 
 def _head(model: TrainedModel) -> tuple[str, list[str]]:
@@ -205,9 +212,8 @@ def _calibration(model: TrainedModel, scored: Sequence[Scored]) -> list[str]:
 def _robustness(evaluation: Evaluation | None, exams: Sequence[Mapping[str, Any]]) -> list[str]:
     measured = [("test", evaluation.content["robustness"])] if evaluation else []
     for exam in exams:
-        data = exam["data"]
         for question in exam["questions"].values():
-            measured.append((f"{data['reader']} {data['split']}, {question['title']}", question.get("robustness")))
+            measured.append((f"{_title(exam, question)}{_seen(question)}", question.get("robustness")))
     parts = [_corrupted(title, found) for title, found in measured if found]
     return "\n\n".join("\n".join(part) for part in parts).splitlines() or ["Not measured."]
 

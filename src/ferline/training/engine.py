@@ -242,6 +242,7 @@ class Engine:
             raise FerlineError(
                 f"{self.name}: not even one image at a time fits into the memory of {self.placement.name} ({told}). "
                 f"Lower architectures.{self.name}.input.side, or choose a smaller model"
+                f"{' or fewer teachers' if self._teachers else ''}"
             )
         self.at_once = -(-now // 2)
         if self.processes.count > 1:  # the others are in the middle of a sum; all start again, with the smaller number

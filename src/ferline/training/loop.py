@@ -21,7 +21,7 @@ from ferline.augment.policy import AugmentationPolicy
 from ferline.errors import FerlineError, Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
-from ferline.models.predecessors import Predecessors
+from ferline.models.predecessors import Predecessors, name_of
 from ferline.models.registry import create
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, ComputeParams
@@ -56,7 +56,8 @@ def train(
     compute, processes = compute or ComputeParams(), processes or Processes()
     randomness.seed(architecture.training.seed)
     before = Predecessors.of(architecture)
-    before.require_unseen(faces, card)
+    before.require_unchanged(card)
+    before.require_unseen(faces)
     network = create(architecture.model, architecture.input, architecture.weights, architecture.options, faces.emotions)
     architecture = replace(architecture, augmentation=policy.params)
     engine = Engine(name, network, architecture, faces, compute, processes)
@@ -205,9 +206,10 @@ def _write(
     logits, labels = scoring.over(network, network, engine.validation), engine.validation.labels
     own = {
         "architecture": engine.name,
-        "training": asdict(params) | {"teachers": [Path(name).name for name in params.teachers]},
+        "training": asdict(params) | {"teachers": [name_of(model) for model in params.teachers]},
         "augmentation": asdict(architecture.augmentation),
         "seed": params.seed,
+        "split_digest": faces.split_digest,
         "best_epoch": progress.best_epoch + 1,
         "validation": scoring.scores(logits, labels),
         # Fitted on faces that were not trained on; the most probable emotion stays what it was.
@@ -218,7 +220,7 @@ def _write(
         own["votes_temperature"] = _votes_temperature(training, faces)
     rows = np.concatenate([faces.rows("train"), faces.rows("validation")])
     seen = np.concatenate([fingerprints(faces.table["sha256"].to_numpy()[rows]), before.seen])
-    network.weights = Path(network.weights).name  # where a folder lay is nobody else's business
+    network.weights = name_of(network.weights)
     return TrainedModel.write(network, card | own | before.digests, progress.history, target, seen)
 
 
