@@ -167,7 +167,22 @@ def _lessons(shipped: dict[str, Any], alone: dict[str, Any] | None) -> list[str]
     lines.append(f"| the teachers' mean | {DASH} | {DASH} | {DASH} | {_four(teachers['mean'])} |")
     own = shipped["model"]
     cells = _lesson(own["card"], len(own["epochs"]), own["minutes"], shipped["exams"])
-    return [*lines, f"| **the small one, taught** | {cells} |"]
+    lines.append(f"| **the small one, taught** | {cells} |")
+    return [*lines, "", _gained(shipped["exams"]["none"], alone["exams"]["none"])] if alone else lines
+
+
+def _gained(taught: dict[str, Any], alone: dict[str, Any]) -> str:
+    """Against the same network without teachers; half an interval's width says what is chance."""
+    parts = []
+    for key, name in (("7_own", "7 classes"), ("8_majority", "8 classes")):
+        low, high = taught[key]["intervals"]["accuracy"]
+        gain = 100 * (taught[key]["accuracy"] - alone[key]["accuracy"])
+        before, after = (each[key]["after"]["log_loss"] for each in (alone, taught))
+        parts.append(
+            f"{gain:+.1f} points on {name} (an interval is {50 * (high - low):.1f} points to either side), log loss "
+            f"{before:.3f} to {after:.3f}"
+        )
+    return f"Taught instead of alone: {'; '.join(parts)}."
 
 
 def _lesson(card: dict[str, Any], epochs: int, minutes: float | None, exams: dict[str, Any]) -> str:
