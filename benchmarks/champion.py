@@ -155,7 +155,11 @@ def search(name: str, recipe: ArchitectureParams, faces: FaceSet, given: argpars
         for seed in range(given.seeds):
             if (change, seed, given.epochs) in done:
                 continue
+            if recipe.training.teachers and "class_weights" in CHANGES[change]:
+                continue  # teachers weigh no classes
             own = changed(recipe, epochs=given.epochs, seed=seed, **CHANGES[change])
+            if CHANGES[change] and own == changed(recipe, epochs=given.epochs, seed=seed):
+                continue  # this recipe is so already
             started = time.monotonic()
             model = trained(f"{name}, {change}", own, faces, scratch_folder() / "model")
             seconds = time.monotonic() - started
