@@ -32,8 +32,7 @@ class Predecessors:
     @property
     def seen(self) -> np.ndarray:
         """What they have seen, the model that comes of them has seen too."""
-        models = (*((self.start,) if self.start else ()), *self.teachers)
-        return np.concatenate([np.empty(0, np.uint64), *(model.seen for model in models)])
+        return np.concatenate([np.empty(0, np.uint64), *(model.seen for _, model in self._named())])
 
     def require_unseen(self, faces: FaceSet) -> None:
         """That none was trained or chosen on an image that is there to choose by or to test on.
@@ -42,8 +41,7 @@ class Predecessors:
         validation's.
         """
         held_out = faces.table["sha256"][np.concatenate([faces.rows("validation"), faces.rows("test")])]
-        named = [("weights", self.start)] if self.start else []
-        for key, model in (*named, *((KEY, teacher) for teacher in self.teachers)):
+        for key, model in self._named():
             seen = int(model.has_seen(held_out).sum())
             if seen and model.card.get("split_digest") != faces.split_digest:
                 raise FerlineError(
@@ -56,6 +54,11 @@ class Predecessors:
         for key, digest in self.digests.items():
             if card.get(key, digest) != digest:
                 raise FerlineError(f"{key}: another model than when this run began. Start the run again")
+
+    def _named(self) -> list[tuple[str, TrainedModel]]:
+        """Each under the parameter that names it."""
+        start = [("weights", self.start)] if self.start else []
+        return [*start, *((KEY, teacher) for teacher in self.teachers)]
 
 
 def on_a_card(architecture: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ferline.augment.policy import AugmentationPolicy
 from ferline.errors import FerlineError, Preempted
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
-from ferline.models.predecessors import Predecessors, name_of
+from ferline.models.predecessors import Predecessors, on_a_card
 from ferline.models.registry import create
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, ComputeParams
@@ -204,10 +204,11 @@ def _write(
         features = scoring.over(network, network.features, engine.train)
         network.fit_head(features.cpu().numpy(), engine.train.labels.cpu().numpy(), params.seed)
     logits, labels = scoring.over(network, network, engine.validation), engine.validation.labels
+    stated = on_a_card(asdict(architecture))
     own = {
         "architecture": engine.name,
-        "training": asdict(params) | {"teachers": [name_of(model) for model in params.teachers]},
-        "augmentation": asdict(architecture.augmentation),
+        "training": stated["training"],
+        "augmentation": stated["augmentation"],
         "seed": params.seed,
         "split_digest": faces.split_digest,
         "best_epoch": progress.best_epoch + 1,
@@ -220,7 +221,7 @@ def _write(
         own["votes_temperature"] = _votes_temperature(training, faces)
     rows = np.concatenate([faces.rows("train"), faces.rows("validation")])
     seen = np.concatenate([fingerprints(faces.table["sha256"].to_numpy()[rows]), before.seen])
-    network.weights = name_of(network.weights)
+    network.weights = stated["weights"]
     return TrainedModel.write(network, card | own | before.digests, progress.history, target, seen)
 
 
