@@ -6,9 +6,10 @@ finds is told from its central square. Whoever is left out is left out for the l
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -72,6 +73,7 @@ class _Answers(NamedTuple):
     table: pd.DataFrame  # KEPT and sha256, a row an image
     logits: dict[str, np.ndarray]  # by each head
     faces: np.ndarray | None  # as they went in; kept where they are to be corrupted
+    tell: Callable[[TrainedModel, np.ndarray], np.ndarray]  # how a model was asked: its logits of faces
     no_face: int
     seconds: float
 
@@ -100,10 +102,7 @@ def examine(
         answers = _answers(model, rows, _cropped(source, found), how, device, params.robustness.faces > 0)
     except FerlineError as error:  # the readers' own words are those of adding a set
         raise FerlineError(str(error).replace(" Nothing was added", "").replace("; nothing was added", "")) from None
-    told = {
-        question.key: _marked(model, answers, question, params, how, device)
-        for question in _questions(model, answers.table)
-    }
+    told = {question.key: _marked(model, answers, question, params) for question in _questions(model, answers.table)}
     content = {
         "model": _model(model, how, device),
         "data": _data(source, found, path, side, answers, votes),
@@ -152,7 +151,7 @@ def _answers(
 ) -> _Answers:
     predictor = Predictor(model, cropped)
     kept: list[dict[str, Any]] = []
-    heads = _heads(model)
+    heads, tell = _heads(model), partial(views.logits, views=how, device=device)
     parts: dict[str, list[np.ndarray]] = {head: [] for head in heads}
     no_face, seconds = 0, 0.0
 
@@ -174,7 +173,7 @@ def _answers(
                 writer.append(faces)
             start = perf_counter()
             for head, answering in heads.items():
-                parts[head].append(views.logits(answering, faces, how, device))
+                parts[head].append(tell(answering, faces))
             seconds += perf_counter() - start
             bar.update(len(task))
     if not kept:
@@ -184,7 +183,7 @@ def _answers(
         if broken := int((~np.isfinite(each).all(axis=1)).sum()):
             raise FerlineError(f"{model.folder}: {broken} of {len(each)} answers are no numbers. Train it again")
     sized = np.load(folder / "images.npy", mmap_mode="r") if keep else None
-    return _Answers(pd.DataFrame(kept), found, sized, no_face, seconds)
+    return _Answers(pd.DataFrame(kept), found, sized, tell, no_face, seconds)
 
 
 def _heads(model: TrainedModel) -> dict[str, TrainedModel]:
@@ -231,8 +230,6 @@ def _marked(
     answers: _Answers,
     question: Question,
     params: EvaluationParams,
-    how: views.Views,
-    device: str,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """One question's scores and predictions."""
     numbered = answers.table.assign(place=np.arange(len(answers.table)))
@@ -262,7 +259,7 @@ def _marked(
         "scores": scores_of(table, question.emotions, params),
         "calibration": calibration_of(logits, answering.temperature, table["label"].to_numpy()),
         "unseen": scores_of(table[~seen], question.emotions, params) if 0 < seen.sum() < len(seen) else None,
-        "robustness": _robustness(answering, answers, kept, table, question, params, how, device),
+        "robustness": _robustness(answering, answers, kept, table, question, params),
     }
     return content, table
 
@@ -274,15 +271,13 @@ def _robustness(
     table: pd.DataFrame,
     question: Question,
     params: EvaluationParams,
-    how: views.Views,
-    device: str,
 ) -> dict[str, Any] | None:
     """What is left of the accuracy on some of the faces when they are corrupted; None where that is not asked."""
     if answers.faces is None:
         return None
 
     def told(faces: np.ndarray) -> np.ndarray:
-        return _for(model.emotions, views.logits(model, faces, how, device), question.emotions)
+        return _for(model.emotions, answers.tell(model, faces), question.emotions)
 
     known = table["label"].to_numpy(), table["id"], table["subject"]
     rows = kept["place"].to_numpy()
