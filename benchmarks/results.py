@@ -10,14 +10,14 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import results_papers
+
 from ferline.emotions import EMOTIONS, in_order
 from ferline.evaluation import figures
-from ferline.reporting.claims import PAPERS, Claim, Paper
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 DASH = "–"
-PICTURES = ("confusion", "curves")
 VIEWS = {"none": "one view", "mirror": "two views (mirrored)", "ten": "ten views"}
 # Benchmark, what others reach, and the bar. Figures of others as published, or as measured of the packages they ship.
 FIELD = (
@@ -37,25 +37,6 @@ FIELD = (
         89.0,
     ),
 )
-# Why a paper's number and an honest one differ: what was measured of its data (docs/datasets.md).
-WHY = {
-    "resnet50_gru": "CK+48 is 327 videos of 118 people, three neighbouring frames each. Under a random split the "
-    "nearest "
-    "neighbour on raw pixels is right in 99.0 % of the test images, and in 53.5 % with people apart: a random split "
-    "measures how well a picture is found again.",
-    "cnn_lstm": "The paper prints no number. Of FER+'s images drawn one by one, copies stand on both sides of the "
-    "split: "
-    "of 32,298 pictures 30,766 are different.",
-    "cnn_lstm_svm": "279 of PublicTest's 3,589 pictures stand in Training too, 47 groups of identical pictures have "
-    "different labels, and FER+'s ten taggers agree with FER2013's label on about 66 % of the pictures: the best "
-    "published single networks reach 73 to 75 % on its test, so 94 % cannot be a number of new faces.",
-    "resnet50_resnet34": "As above: no network can agree with labels in 98 % of the pictures that people who label "
-    "them "
-    "anew give another one in a third of the cases. Copies explain at most 8 points.",
-    "resnet50_transfer": "RAF-DB is not at hand; FER2013 stands in for it, whose labels are noisier. The paper "
-    "draws its "
-    "split image by image.",
-}
 
 
 def page(content: dict[str, Any]) -> str:
@@ -69,7 +50,7 @@ def page(content: dict[str, Any]) -> str:
         _corrupted(shipped),
         _speed(shipped),
         _ckplus(content.get("ckplus")),
-        _papers(content.get("papers", {"rows": []})["rows"]),
+        results_papers.section(content.get("papers", {"rows": []})["rows"]),
         _recipe(content.get("search", {"rows": []})["rows"]),
         _again(shipped),
     ]
@@ -327,84 +308,6 @@ def _mean(row: dict[str, Any], key: str) -> str:
     return f"{100 * found[key]:.1f} ± {100 * found['sd'][key]:.1f}"
 
 
-def _papers(rows: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        "## The five papers",
-        "",
-        "Test accuracy in per cent: as claimed; on the split that the paper describes, leaks included; and on an "
-        "honest one "
-        "(copies out of training, people apart where they are known, chosen on validation). Only the last says "
-        "what to expect "
-        "of new faces. Without ImageNet's weights, which cannot be had where this was run, a ResNet starts from "
-        "random ones.",
-        "",
-        "| paper | data | claimed | paper protocol | honest protocol |",
-        "|---|---|---|---|---|",
-    ]
-    for paper in PAPERS:
-        for claim in paper.claims:
-            if claim.split == "test":
-                lines.append(_paper(paper, claim, rows))
-    for paper in PAPERS:
-        lines += ["", f"**`{paper.key}`**: {WHY[paper.key]}"]
-    return lines + (_runs(rows) if rows else [])
-
-
-def _runs(rows: list[dict[str, Any]]) -> list[str]:
-    """Protocol, seeds, digest, commit, device and time of every run, and pictures of the honest ones."""
-    lines = [
-        "",
-        "What was run, by `benchmarks/papers.py`; per cent; training's own accuracy is its last epoch's, as augmented:",
-        "",
-        "| run | members | test accuracy | macro-F1 | training | best epochs | minutes | on | data | code |",
-        "|" + "---|" * 10,
-    ]
-    for row in rows:
-        members = row["members"]
-        spread = f" ± {100 * row['sd']['accuracy']:.1f}" if row["sd"] else ""
-        named = "fold" if row["dataset"]["folds"] else "seed"
-        cells = [
-            f"`{row['name']}`",
-            f"{named} {', '.join(str(each[named]) for each in members)}",
-            f"{_points(row['mean']['accuracy'])}{spread}",
-            f"{row['mean']['macro_f1']:.3f}",
-            _points(sum(each["train_accuracy"] for each in members) / len(members)),
-            ", ".join(f"{each['best_epoch']} of {each['epochs']}" for each in members),
-            f"{sum(each['seconds'] for each in members) / 60:.0f}",
-            f"{members[0]['computed']['device']}, {members[0]['computed']['numbers']}",
-            f"`{row['data_digest'][:12]}`",
-            f"`{row['commit']}`",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    for row in filter(_to_draw, rows):
-        lines += ["", *(f"![{row['name']}, {kind}](images/results-{row['name']}-{kind}.png)" for kind in PICTURES)]
-    return lines
-
-
-def _to_draw(row: dict[str, Any]) -> bool:
-    """With its epochs on record: those of an older sitting have none to draw."""
-    return not row["dataset"]["protocol"].startswith("paper:") and "history" in row["members"][0]
-
-
-def _paper(paper: Paper, claim: Claim, rows: list[dict[str, Any]]) -> str:
-    own = [row for row in rows if row["model"] == paper.key and claim.fits(row["dataset"]["name"], row["optimiser"])]
-    sides = [[row for row in own if row["dataset"]["protocol"].startswith("paper:") is side] for side in (True, False)]
-    cells = [f"`{paper.key}`", claim.what, claim.numbers.get("accuracy", DASH), *(_run(side) for side in sides)]
-    return f"| {' | '.join(cells)} |"
-
-
-def _run(rows: list[dict[str, Any]]) -> str:
-    if not rows:
-        return "not run"
-    row = rows[0]
-    members, value = row["members"], 100 * row["mean"]["accuracy"]
-    spread = f" ± {100 * row['sd']['accuracy']:.1f}" if row["sd"] else ""
-    what = "folds" if row["dataset"]["folds"] else "seed" if len(members) == 1 else "seeds"
-    return (
-        f"{value:.1f}{spread} ({row['dataset']['protocol']}, {len(members)} {what}, {members[0]['computed']['device']})"
-    )
-
-
 def _recipe(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         "## How the recipe came about",
@@ -490,16 +393,6 @@ def _pictures(shipped: dict[str, Any], folder: Path) -> None:
     )
 
 
-def _pictures_of(row: dict[str, Any], folder: Path) -> None:
-    first, emotions = row["members"][0], in_order(row["dataset"]["emotions"])
-    drawn = {
-        "confusion": figures.confusion(row["scores"]["confusion"], emotions, f"{row['name']}: test"),
-        "curves": figures.curves(first["history"], f"{row['name']}: training and validation", first["best_epoch"]),
-    }
-    for kind, figure in drawn.items():
-        figures.save(figure, folder / f"results-{row['name']}-{kind}.png")
-
-
 def measured(folder: Path) -> dict[str, Any]:
     """Each file's content under its name."""
     return {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
@@ -513,8 +406,8 @@ def main() -> None:
     content = measured(given.results)
     (given.docs / "results.md").write_text(page(content))
     _pictures(content["ferline_small"], given.docs / "images")
-    for row in filter(_to_draw, content.get("papers", {"rows": []})["rows"]):
-        _pictures_of(row, given.docs / "images")
+    for row in filter(results_papers.to_draw, content.get("papers", {"rows": []})["rows"]):
+        results_papers.pictures(row, given.docs / "images")
 
 
 if __name__ == "__main__":
