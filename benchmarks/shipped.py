@@ -4,7 +4,8 @@
     python benchmarks/shipped.py ... --beside TEACHER TEACHER      # and of these, each alone and their mean
 
 Three exams on PublicTest (one view, two, ten), the same without pictures that stand in Training too, and the time of
-one face on one thread, its resize from 96 pixels included, beside two networks that the field ships, in the same run.
+one face on one thread, its resize from 96 pixels included, beside the other models that come with Ferline and two
+networks that the field ships, in the same run.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from ferline.datasets.sources import SOURCES
 from ferline.evaluation.metrics import score
 from ferline.evaluation.predictions import probability_columns
 from ferline.evaluation.scores import scores_of
+from ferline.models.named import shipped, shipped_model
 from ferline.models.trained import TrainedModel
 from ferline.params import EvaluationParams, RobustnessParams
 from ferline.serving.exam import Exam, examine
@@ -125,9 +127,9 @@ def copies(exam: Exam, csv: Path) -> dict[str, Any]:
 def latencies(model: TrainedModel) -> list[dict[str, Any]]:
     """Milliseconds a face, each contender in turn, of whose rounds the median counts."""
     with tempfile.TemporaryDirectory() as folder:
-        ours = export(model, Path(folder) / "model.onnx").path
-        contenders = {
-            str(model.card["architecture"]): _timed(ours, model.card["input"]["side"], np.uint8, "NHWC"),
+        others = [shipped_model(name) for name in shipped() if name != model.card["architecture"]]
+        contenders = {str(own.card["architecture"]): _ours(own, folder) for own in (model, *others)}
+        contenders |= {
             "ResNet18 at 44 pixels, stride-1 stem": _timed(_exported(_resnet18(), folder), 44, np.float32, "NCHW"),
             "VGG19 at 44 pixels": _timed(_exported(_vgg19(), folder), 44, np.float32, "NCHW"),
         }
@@ -140,6 +142,11 @@ def latencies(model: TrainedModel) -> list[dict[str, Any]]:
         {"network": name, "ms": statistics.median(each), "times_ours": statistics.median(each) / own}
         for name, each in times.items()
     ]
+
+
+def _ours(model: TrainedModel, folder: str) -> Callable[[], Any]:
+    path = export(model, Path(folder) / f"{model.digest}.onnx").path
+    return _timed(path, model.card["input"]["side"], np.uint8, "NHWC")
 
 
 def _resnet18() -> nn.Module:
