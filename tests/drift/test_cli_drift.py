@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from drift_pictures import face, png
 
 from ferline.cli import main
+from ferline.models.named import shipped
 from ferline.tracking import registry, store
 from ferline.tracking.logged_model import log_model
 
@@ -100,9 +101,10 @@ def test_what_cannot_be_compared_is_told_in_one_message_with_status_1(project, m
     assert "theirs: neither a set in data/raw (there: mine) nor a folder" in refused("mine", "theirs", "--no-model")
     assert "empty: no images in this folder" in refused("mine", "empty", "--no-model")
     assert "mine:tset: no split of that name" in refused("mine:tset", "same", "--no-model")
+    told = refused("mine", "same", "--model", "nowhere")
+    ours = ", ".join(shipped())
     assert (
-        "--model: 'nowhere' is no folder, none of the models that come with Ferline (ferline_small), and no address"
-        in refused("mine", "same", "--model", "nowhere")
+        f"--model: 'nowhere' is no folder, none of the models that come with Ferline ({ours}), and no address" in told
     )
     assert "empty/model.json: no readable card" in refused("mine", "same", "--model", "empty")
     assert "--model and --no-model: write one of them" in refused("mine", "same", "--model", "x", "--no-model")
