@@ -14,7 +14,7 @@ from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, AugmentationParams, ComputeParams, InputParams, TrainingParams
-from ferline.training.batches import Batches
+from ferline.training.batches import Batches, _left_to_the_group
 from ferline.training.loop import train
 
 
@@ -72,8 +72,11 @@ def test_early_stopping_keeps_the_best(fit):
 def test_streaming_gives_the_same_model_as_holding_all_faces(fit, make_faces):
     resident = fit(architecture(epochs=2))
     cpu = torch.device("cpu")
-    assert Batches(make_faces(), "train", cpu, share=0.5).resident
-    assert not Batches(make_faces(), "train", cpu, share=0).resident
+    train, validation = (Batches(make_faces(), split, cpu) for split in ("train", "validation"))
+    assert train.resident
+    assert validation.resident
+    assert not Batches(make_faces(), "validation", cpu, room=validation.held - 1).resident
+    assert Batches(make_faces(), "train", cpu, room=0).held == 0
     assert fit(architecture(epochs=2), compute=ComputeParams(resident_share=0)).digest == resident.digest
 
 
@@ -97,6 +100,25 @@ def test_the_svm_is_fitted_on_training_faces_alone(fit, make_faces):
     rows = faces.rows("validation")
     accuracy = (model.predict(faces.images[rows]).argmax(1) == faces.labels[rows]).mean()
     assert model.card["validation"]["accuracy"] == pytest.approx(accuracy)
+
+
+def test_a_containers_limit_is_the_memory_that_there_is(tmp_path):
+    assert _left_to_the_group(tmp_path) > 1e15  # no such group
+    (tmp_path / "memory.current").write_text("300\n")
+    for limit, left in (("1000\n", 700), ("200\n", 0)):
+        (tmp_path / "memory.max").write_text(limit)
+        assert _left_to_the_group(tmp_path) == left
+    (tmp_path / "memory.max").write_text("max\n")
+    assert _left_to_the_group(tmp_path) > 1e15
+
+
+def test_faces_that_training_cannot_take_as_they_are_are_refused(fit, make_faces):
+    with pytest.raises(
+        FerlineError, match=r"faces of 32 pixels and 1 channels; architectures\.small\.input asks for 48"
+    ):
+        fit(architecture(), make_faces(side=32))
+    with pytest.raises(FerlineError, match=r"no face of it is in the validation split; small cannot be trained"):
+        fit(architecture(), make_faces(validation=0))
 
 
 def test_a_gpu_that_is_not_there_is_said(fit):

@@ -22,10 +22,14 @@ from ferline.faces.faceset import FaceSet, ImageWriter
 from ferline.jobs.job import Job
 from ferline.models import registry
 from ferline.models.cnn_lstm import CnnLstm
+from ferline.models.cnn_lstm_svm import CnnLstmSvm
 from ferline.models.trained import TrainedModel
 from ferline.params import ArchitectureParams, AugmentationParams, InputParams, TrainingParams
 from ferline.training import randomness
+from ferline.training.engine import Engine
 from ferline.training.loop import train
+from ferline.training.processes import Processes
+from ferline.training.watch import Watch
 
 ALONE = "import sys; from ferline.jobs.job import Job; from ferline.training.loop import train; import torch; "
 ALONE += "torch.set_num_threads(2); print(train(**Job(__import__('pathlib').Path(sys.argv[1])).arguments()).digest)"
@@ -135,17 +139,48 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_serves(
     assert older.name == "epoch-00002-step-000000"
 
 
-def test_best_weights_that_stay_the_best_are_stored_once(make_faces, write_job: Write) -> None:
-    job = write_job("kept", architecture(learning_rate=1e-9), make_faces(), checkpoint_seconds=0)
+def test_a_damaged_checkpoints_best_weights_are_not_passed_on(make_faces, write_job: Write) -> None:
+    faces, given = make_faces(), architecture(learning_rate=1e-9)  # the first epoch stays the best
+    whole = run(write_job("whole", given, faces))
+    job = write_job("damaged", given, faces, checkpoint_seconds=0)
+    folder = Path(job.arguments()["checkpoints"])
 
     def stop(record: dict) -> None:
+        if record["epoch"] == 2:
+            for torn in folder.glob("epoch-*/best.safetensors"):
+                torn.write_bytes(torn.read_bytes()[:-8] + b"\x01" * 8)
         if record["epoch"] == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run(job, on_epoch=stop)
-    one, other = sorted(Path(job.arguments()["checkpoints"]).glob("epoch-*/best.safetensors"))
-    assert one.stat().st_ino == other.stat().st_ino
+    resumed = run(job, on_epoch=lambda record: None)
+    assert resumed.card["best_epoch"] == 1
+    assert all(torch.equal(tensor, weights(whole)[key]) for key, tensor in weights(resumed).items())
+
+
+@pytest.mark.parametrize("seconds", [0, 3600])
+def test_a_stop_while_the_svm_is_fitted_costs_no_epoch(
+    make_faces, write_job: Write, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    faces, given = make_faces(), architecture("cnn_lstm_svm", epochs=2)
+    whole = run(write_job("whole", given, faces))
+    job = write_job("stopped", given, faces, checkpoint_seconds=seconds)
+    fit = CnnLstmSvm.fit_head
+
+    def asked(self: CnnLstmSvm, *features: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        fit(self, *features)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CnnLstmSvm, "fit_head", asked)
+        with pytest.raises(Preempted, match=r"stopped: asked to stop \(SIGTERM\) after its last epoch\. All is saved"):
+            run(job)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not job.model.folder.exists()
+    resumed = run(job)
+    assert resumed.history == whole.history
+    assert all(torch.equal(tensor, weights(whole)[key]) for key, tensor in weights(resumed).items())
 
 
 def test_every_generator_goes_on_where_it_was() -> None:
@@ -232,6 +267,23 @@ def test_a_loss_that_is_no_number_stops_with_epoch_batch_rate_and_the_images(wit
     assert (listed["epoch"], listed["learning_rate"]) == (1, 0.001)
 
 
+@pytest.mark.parametrize(("bad", "others", "first"), [(6, 5, 5), (5, 6, 5), (0, 3, 0), (-1, 4, 4), (-1, -1, -1)])
+def test_of_several_processes_the_one_that_saw_it_first_names_the_batch(bad: int, others: int, first: int) -> None:
+    """All get the numbers on to the next step, so that each has a first bad batch; only the earliest is to blame."""
+
+    class Told(Processes):
+        numbers: tuple[list[float], ...] = ()
+
+        def highest(self, numbers: list[float], device: torch.device) -> list[float]:
+            self.numbers += (numbers,)
+            return [max(each) for each in zip(*self.numbers, strict=True)]
+
+    both = Told(0, 2)
+    for seen in (others, bad):
+        looked = Watch(both, torch.device("cpu"), 0).look(torch.tensor(seen))
+    assert looked == (first, False, False)
+
+
 def test_a_rate_that_explodes_is_told(make_faces, write_job: Write) -> None:
     with pytest.raises(FerlineError, match=r"learning rate 1e\+30.*Lower architectures\.wild\.training\.learning_rate"):
         run(write_job("wild", architecture(optimiser="sgd", learning_rate=1e30), make_faces()))
@@ -290,6 +342,29 @@ def test_out_of_memory_halves_what_goes_through_at_once_and_learns_the_same(make
     assert job.model.card["computed"]["images_at_once"] <= 128
     for key, tensor in weights(job.model).items():
         torch.testing.assert_close(tensor, weights(whole)[key], atol=2e-5, rtol=1e-3)
+
+
+def test_a_short_last_batch_that_finds_no_memory_does_not_make_the_full_ones_small(
+    make_faces, write_job: Write, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    """What fails is injected: on a GPU, a recorded graph's memory lies beside a short batch's."""
+    faces, given = make_faces(train=56), architecture(epochs=2)  # batches of 16, 16, 16 and 8
+    whole = run(write_job("whole", given, faces))
+    gradients, failed = Engine._gradients, []
+
+    def short(self: Engine, step: int, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        sums = gradients(self, step, images, targets)
+        if len(images) == 8 and not failed:
+            failed.append(step)
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return sums
+
+    monkeypatch.setattr(Engine, "_gradients", short)
+    model = run(write_job("short", given, faces))
+    assert failed == [3]
+    assert "short: out of memory; trying again without what was held" in capfd.readouterr().err
+    assert "images_at_once" not in model.card["computed"]
+    assert all(torch.equal(tensor, weights(whole)[key]) for key, tensor in weights(model).items())
 
 
 def test_not_even_one_image_fits(make_faces, write_job: Write) -> None:

@@ -73,7 +73,8 @@ def holes(params: AugmentationParams, uniform: np.ndarray, side: int) -> np.ndar
 
 
 def erase(pixels: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
-    """Normalised pixels (changed in place) with each image's box at 0, which is the training faces' mean grey."""
+    """Normalised pixels (changed in place) with each image's box at 0: what the network's normalisation takes
+    for the mean, ImageNet's or our own grey, and black where a paper only scales to 0 to 1."""
     points = torch.arange(pixels.shape[-1], device=pixels.device)
     left, top, right, bottom = (edge[:, None] for edge in boxes.unbind(1))
     columns = (points >= left) & (points < right)

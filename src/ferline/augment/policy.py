@@ -14,7 +14,7 @@ Every image of every batch gets its own draw. In the order in which they are app
     shift              across and along, each up to this share of the side either way
     fill               what comes in from outside: the edge's pixels drawn on, or black (`zero`)
     noise              grain of a standard deviation from 0 to this share of the range, the same in every channel
-    erasing            the probability of a rectangle set to the training faces' mean grey, after normalisation
+    erasing            the probability of a rectangle set to 0 after normalisation (black where that only scales)
     erasing_area       its area, from and to, as a share of the image; height over width is 0.3 to 3.3
     balance            `oversample` shows every class as often as the largest one (ferline.augment.sampling)
 """

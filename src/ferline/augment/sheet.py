@@ -10,7 +10,7 @@ from ferline.params import AugmentationParams, InputParams
 
 FACES_PER_CLASS = 2
 VERSIONS = 8
-MIDDLE = 0.5  # the grey that erased rectangles show; in training they get the training faces' mean
+MIDDLE = 0.5  # the grey that erased rectangles show; in training they are 0 after normalisation (pixels.py)
 
 
 def policy_sheet(params: AugmentationParams, faces: FaceSet, input: InputParams, seed: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ferline.cli.said import told
+from ferline.errors import FerlineError
 
 LOOK = 1.0  # seconds between looks for a job
 
@@ -26,7 +27,12 @@ def join(jobs: Path, once: bool) -> None:
     while True:
         for job in Job.open_in(jobs):
             click.echo(f"Taking part in {job.folder.name}")
-            status = run(job, joining=True)
+            try:
+                status = run(job, joining=True)
+            except (FerlineError, FileNotFoundError):
+                if job.open:
+                    raise
+                continue  # it was over between the look and now
             click.echo(f"{job.folder.name}: " + ("done" if status == 0 else f"ended with exit status {status}"))
             job.wait_until_closed()
             if once:

@@ -154,6 +154,10 @@ class Job:
         jobs = [cls(file.parent) for file in sorted(fresh, key=lambda file: fresh[file])]
         return [job for job in jobs if job.compute.nodes > 1]
 
+    @property
+    def open(self) -> bool:
+        return (self.folder / "job.json").exists()
+
     def keep_open(self) -> None:
         """By the machine that opened it, every now and then: another passes over a job that nobody keeps open."""
         (self.folder / "job.json").touch()
@@ -165,7 +169,7 @@ class Job:
     def wait_until_closed(self, seconds: float = 60) -> None:
         """By the machine that opened it. After its part another machine must not join the same job anew."""
         deadline = time.monotonic() + seconds
-        while (self.folder / "job.json").exists() and time.monotonic() < deadline:
+        while self.open and time.monotonic() < deadline:
             time.sleep(0.1)
 
     def _killed(self) -> str:

@@ -47,6 +47,14 @@ def train(
         assert model is not None  # only other processes than the first have none
         return model
     job = Job.write(_job_of(checkpoints), name, architecture, faces, policy, card, compute, checkpoints)
+    shown: set[int] = set()
+
+    def show(record: dict[str, Any]) -> None:
+        """Once an epoch, however often the job starts again."""
+        if record["epoch"] not in shown:
+            shown.add(record["epoch"])
+            on_epoch(record)
+
     try:
         print(f"{name}: {compute.processes} processes; what they say is in {job.log}", flush=True)
         if compute.nodes > 1:
@@ -55,7 +63,7 @@ def train(
                 flush=True,
             )
         at_once = job.at_once
-        while run(job, on_epoch) and not job.done:
+        while run(job, show) and not job.done:
             if not job.smaller(at_once):
                 raise job.error()
             at_once = job.at_once  # each halving is told by a death; those are not among `restarts`

@@ -1,6 +1,7 @@
 """Batch normalisation over the images of all processes, so that as many as you like learn what one would.
 
-torch has this for GPUs (SyncBatchNorm) and refuses CPUs; there this one takes its place.
+torch has this for GPUs (SyncBatchNorm, which waits for the host in every layer) and refuses CPUs; there
+SharedBatchNorm2d takes its place.
 """
 
 from typing import Any
@@ -51,11 +52,19 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         self.num_batches_tracked += 1
 
 
+class GPUBatchNorm2d(nn.SyncBatchNorm):
+    """In float32 where this process has no image of a batch: of bfloat16, as autocast has it, torch would send sums of
+    that type, the others float32, and all would wait for ever."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if len(x) else super().forward(x.float()).to(x.dtype)
+
+
 def share(network: nn.Module, device: torch.device) -> None:
     """Have the network's batch norms count the images of all processes. The modules stay the same objects: a network
     may hold on to some, as the frozen ones of resnet50_transfer."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
-            shared: Any = nn.SyncBatchNorm if device.type == "cuda" else SharedBatchNorm2d
+            shared: Any = GPUBatchNorm2d if device.type == "cuda" else SharedBatchNorm2d
             module.__class__ = shared
             module.__dict__["process_group"] = None  # what SyncBatchNorm reads as all of them

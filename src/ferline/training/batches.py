@@ -1,9 +1,12 @@
 """Faces as batches on the device: held there whole when they fit, else streamed from the memory map a little ahead."""
 
+import math
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,10 +24,10 @@ class Batches:
     """One split of a FaceSet, ready to be drawn from in any order."""
 
     def __init__(
-        self, faces: FaceSet, split: str, device: torch.device, share: float = 0.5, targets: str = "label"
+        self, faces: FaceSet, split: str, device: torch.device, room: float = math.inf, targets: str = "label"
     ) -> None:
-        """`share` of the device's free memory may be filled. `targets`: labels, the shares of the taggers' votes, or
-        both side by side, as losses.py takes them."""
+        """`room`: the bytes of the device's memory that may be filled. `targets`: labels, the shares of the taggers'
+        votes, or both side by side, as losses.py takes them."""
         self._faces, self._device = faces, device
         self.rows = faces.rows(split)
         self.labels = torch.from_numpy(faces.labels[self.rows]).to(device)
@@ -33,7 +36,8 @@ class Batches:
         )
         self._shape = (faces.side, faces.side, faces.channels)
         size = len(self.rows) * faces.side**2 * faces.channels
-        self.resident = size <= share * _free(device)
+        self.resident = size <= room
+        self.held = size if self.resident else 0  # bytes
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._images = self._all() if self.resident else None
 
@@ -103,9 +107,18 @@ def _shares(faces: FaceSet, rows: np.ndarray, targets: str) -> np.ndarray:
     return np.concatenate([labels, faces.second_opinions(rows)], axis=1)
 
 
-def _free(device: torch.device) -> int:
-    """Bytes of memory that nobody uses."""
+def free(device: torch.device) -> int:
+    """Bytes of memory that nobody uses: of a GPU, or of what a machine's own memory is to this process."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+    return min(os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE"), _left_to_the_group())
+
+
+def _left_to_the_group(group: Path = Path("/sys/fs/cgroup")) -> int:
+    """What a container's limit leaves: beyond it the kernel kills, however much the machine has."""
+    try:
+        most, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        return max(int(most) - int(used), 0)
+    except (OSError, ValueError):  # no such group, or no limit ("max")
+        return sys.maxsize

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from ferline.artifact import Artifact, link_or_copy, staging, write_json
+from ferline.artifact import Artifact, staging, write_json
 from ferline.errors import FerlineError
 
 FORMAT = 1  # of state.json and what lies beside it
@@ -24,13 +24,15 @@ class Checkpoints:
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
-        self._last: tuple[Path, int] | None = None  # the newest that is known to be whole, and the best epoch in it
+        self._last: Path | None = None  # the newest that is known to be whole
 
     def save(self, state: dict[str, Any], best: Tensors, random: list[Tensors], numbers: dict[str, Any]) -> None:
         """`state` is the engine's, `random` every process's generators, `numbers` the progress's."""
         if self.folder is None:
             return
         target = self.folder / f"epoch-{len(numbers['history']):05d}-step-{numbers['step']:06d}"
+        if target == self._last:
+            return
         for left in self.folder.glob(".epoch-*"):  # by a process that was killed over it
             shutil.rmtree(left, ignore_errors=True)
         with staging(target) as folder:
@@ -40,23 +42,21 @@ class Checkpoints:
             save_file(_plain(tensors), folder / "optimiser.safetensors")
             for rank, generators in enumerate(random):
                 save_file(_plain(generators), folder / f"random-{rank}.safetensors")
-            if self._last and self._last[1] == numbers["best_epoch"]:
-                link_or_copy(self._last[0] / "best.safetensors", folder / "best.safetensors")
-            else:
-                save_file(_plain(best), folder / "best.safetensors")
+            # From memory each time: a link to the last checkpoint's would be damaged with it, and sealed as if whole.
+            save_file(_plain(best), folder / "best.safetensors")
             own = {"format": FORMAT, "optimiser": scalars, "scaler": state["scaler"], "at_once": state["at_once"]}
             write_json(folder / "state.json", own | numbers)
         for old in self._found():
-            if old != target and not (self._last and old == self._last[0]):
+            if old not in (target, self._last):
                 shutil.rmtree(old, ignore_errors=True)
-        self._last = target, numbers["best_epoch"]
+        self._last = target
 
     def latest(self) -> dict[str, Any] | None:
         """The newest checkpoint whose bytes are what was written."""
         for folder in self._found():
             try:
                 state = _read(Artifact(folder).verify())
-                self._last = folder, state["best_epoch"]
+                self._last = folder
                 return state
             except FerlineError as error:
                 print(f"{error}. Going on without this checkpoint", file=sys.stderr)
@@ -65,7 +65,7 @@ class Checkpoints:
     @property
     def last(self) -> str | None:
         """The name of the newest that is known to be whole."""
-        return self._last[0].name if self._last else None
+        return self._last.name if self._last else None
 
     def clear(self) -> None:
         if self.folder is not None:

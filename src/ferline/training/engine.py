@@ -18,7 +18,7 @@ from ferline.models.teachers import Teachers, teachers_of
 from ferline.params import ArchitectureParams, ComputeParams
 from ferline.training import batch_norm, losses, memory, randomness, schedule
 from ferline.training.average import Average
-from ferline.training.batches import Batches
+from ferline.training.batches import Batches, free
 from ferline.training.graph import Recorded
 from ferline.training.placement import Placement
 from ferline.training.processes import Processes, places
@@ -48,8 +48,10 @@ class Engine:
         self._wrapped = processes.wrapped(self.network)
         self._compiled = torch.compile(self._wrapped, dynamic=False) if compute.compile else self._wrapped
         self._labels = faces.labels[faces.rows("train")]
-        self.train = Batches(faces, "train", self.device, compute.resident_share, self.params.targets)
-        self.validation = Batches(faces, "validation", self.device, compute.resident_share)
+        room = compute.resident_share * free(self.device)
+        room /= 1 if self.device.type == "cuda" else compute.devices  # every process of a machine holds its own
+        self.train = Batches(faces, "train", self.device, room, self.params.targets)
+        self.validation = Batches(faces, "validation", self.device, room - self.train.held)
         own, seed = architecture.augmentation, self.params.seed
         self._augmenters = {
             side: Augmenter(own, replace(architecture.input, side=side), *network.normalisation, seed=seed)
@@ -64,8 +66,8 @@ class Engine:
         self._side = 0  # of the faces that go in; `begin` sets it, and with it the CUDA graph
         self._recorded: Recorded | None = None
         self.at_once = self.params.batch_size  # images that go through the network together: fewer if memory is short
-        self._full = processes.most(range(self.params.batch_size))  # images that a process has of a full batch
         self._steps = 0  # whole ones so far; after two the optimiser has its moments, and memory takes no more
+        self._released = False  # memory that was held, for a short batch; the next time fewer images go through at once
         self.left_out: list[int] = []  # this epoch's steps whose gradients were no numbers, where those may be skipped
 
     def begin(self, epoch: int, rate: float) -> None:
@@ -89,7 +91,8 @@ class Engine:
 
     def step(self, step: int, images: Tensor, targets: Tensor) -> Tensor:
         """One update. Gives float64[3] on the device: its share of loss times images, of right answers, of images."""
-        before = None if self._steps > 1 and not self.params.skip_non_finite else memory.Before(self.network)
+        usual = self._steps > 1 and len(self.places[step]) == self.params.batch_size
+        before = None if usual and not self.params.skip_non_finite else memory.Before(self.network)
         while (sums := self._tried(step, images, targets)) is None:
             if before is not None:
                 before.restore()
@@ -131,6 +134,12 @@ class Engine:
         labels = targets if targets.ndim == 1 else targets[:, :emotions].argmax(1)
         right = (logits[:, :emotions].argmax(1) == labels).sum()
         return torch.stack([loss.detach().double(), right.double(), torch.full_like(right, len(labels)).double()])
+
+    @property
+    def _full(self) -> int:
+        """Images that go through this process's network together of a full batch."""
+        most = self.processes.most(range(self.params.batch_size))
+        return -(-most // -(-most // self.at_once))
 
     @property
     def records(self) -> bool:
@@ -187,7 +196,7 @@ class Engine:
             if not memory.ran_out(error):
                 raise
             told = (str(error) or "no memory left").splitlines()[0]
-        self._halve(told, self.processes.most(self.places[step]))  # out here, where the failed step's tensors are gone
+        self._make_room(told, self.processes.most(self.places[step]))  # here, where the failed step's tensors are gone
         return None
 
     def _gradients(self, step: int, images: Tensor, targets: Tensor) -> Tensor:
@@ -234,10 +243,16 @@ class Engine:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         return bool(torch.nn.utils.get_total_norm(gradients).isfinite())
 
-    def _halve(self, told: str, images: int) -> None:
+    def _make_room(self, told: str, images: int) -> None:
+        """For the next try at a batch of which this process has so many images."""
         self.optimiser.zero_grad(set_to_none=True)
-        self._recorded, self._records = None, False  # it was of more images, and holds the memory for them
+        self._recorded, self._records = None, False  # a graph holds the memory of the batches that it was made for
         memory.release(self.device)
+        if images < self.at_once and not self._released and self.processes.count == 1:
+            # An epoch's short last batch: more went through before it, so what was held beside them took its room.
+            self._released = True
+            print(f"{self.name}: out of memory; trying again without what was held", file=sys.stderr)
+            return
         if (now := min(self.at_once, images)) == 1:
             raise FerlineError(
                 f"{self.name}: not even one image at a time fits into the memory of {self.placement.name} ({told}). "

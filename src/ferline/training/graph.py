@@ -49,7 +49,8 @@ class Recorded:
     def _on_the_side(self, *inputs: Tensor) -> Tensor:
         main = torch.cuda.current_stream()
         self._side.wait_stream(main)
-        with torch.cuda.stream(self._side):
-            output = self._backward(*inputs)
-        main.wait_stream(self._side)
-        return output
+        try:
+            with torch.cuda.stream(self._side):
+                return self._backward(*inputs)
+        finally:  # also when memory ran out: what is put back then must not overtake what the side still does
+            main.wait_stream(self._side)

@@ -31,7 +31,7 @@ from ferline.training.engine import Engine
 from ferline.training.processes import Processes
 from ferline.training.progress import Progress, Record
 from ferline.training.schedule import learning_rate
-from ferline.training.watch import Watch
+from ferline.training.watch import Watch, stopping_at_once
 
 
 def train(
@@ -58,6 +58,7 @@ def train(
     before = Predecessors.of(architecture)
     before.require_unchanged(card)
     before.require_unseen(faces)
+    _require_usable(name, architecture, faces)
     network = create(architecture.model, architecture.input, architecture.weights, architecture.options, faces.emotions)
     architecture = replace(architecture, augmentation=policy.params)
     engine = Engine(name, network, architecture, faces, compute, processes)
@@ -69,11 +70,26 @@ def train(
     with training.watch:
         while not training.progress.over:
             on_epoch(training.run_epoch())
+        training.finished()
     if not processes.first:
         return None
-    model = _write(training, architecture, faces, card, target, before)
+    with stopping_at_once(f"{name}: asked to stop (SIGTERM) after its last epoch. {training.saved}"):
+        model = _write(training, architecture, faces, card, target, before)
     training.kept.clear()
     return model
+
+
+def _require_usable(name: str, architecture: ArchitectureParams, faces: FaceSet) -> None:
+    """Training could bring faces to another size on the way; whoever scores them takes them as they are."""
+    side, channels = architecture.input.side, architecture.input.channels
+    if (faces.side, faces.channels) != (side, channels):
+        raise FerlineError(
+            f"{faces.folder}: faces of {faces.side} pixels and {faces.channels} channels; "
+            f"architectures.{name}.input asks for {side} and {channels}. Resize them first, as the resize step does"
+        )
+    for split in ("train", "validation"):
+        if not len(faces.rows(split)):
+            raise FerlineError(f"{faces.folder}: no face of it is in the {split} split; {name} cannot be trained")
 
 
 class Training:
@@ -117,6 +133,17 @@ class Training:
             self._save()
         return record
 
+    def finished(self) -> None:
+        """What is left may take long, as an SVM's fit does: a stop in it must not cost the epochs before it."""
+        self._look()
+        self._save()
+
+    @property
+    def saved(self) -> str:
+        if self.kept.folder is None:
+            return "Nothing is saved: it was given no folder for that"
+        return f"All is saved in {self.kept.folder}: the same command goes on from there"
+
     def _look(self) -> None:
         seen, progress = self.watch.look(self.progress.bad), self.progress
         if seen.bad >= 0:
@@ -124,11 +151,9 @@ class Training:
         if seen.stop or seen.save:
             self._save()
         if seen.stop:
-            saved = f"All is saved in {self.kept.folder}: the same command goes on from there"
-            raise Preempted(
-                f"{self.engine.name}: asked to stop (SIGTERM) in epoch {len(progress.history) + 1}, after batch "
-                f"{progress.step}. {saved if self.kept.folder else 'Nothing is saved: it was given no folder for that'}"
-            )
+            at = f"in epoch {len(progress.history) + 1}, after batch {progress.step}"
+            at = "after its last epoch" if progress.over else at
+            raise Preempted(f"{self.engine.name}: asked to stop (SIGTERM) {at}. {self.saved}")
 
     def _leave_out(self, step: int) -> None:
         self.progress.left_out += 1

@@ -1,14 +1,18 @@
 """A look up from the work every few steps: is the machine wanted back, was a loss no number, is a checkpoint due?"""
 
+import math
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from ferline.errors import Preempted
 from ferline.training.processes import Processes
 
 EVERY = {"cpu": 1, "cuda": 20}  # steps; a look waits for a GPU, and for the other processes
@@ -42,11 +46,29 @@ class Watch:
     def look(self, bad: Tensor) -> Seen:
         """What any of the processes sees, so that all do the same."""
         save = self._processes.first and 0 < self._seconds <= time.monotonic() - self._saved
-        step, stop, due = self._processes.highest([float(bad), float(self._stop), float(save)], self._device)
-        return Seen(int(step), bool(stop), bool(due))
+        first = -float(bad) if bad >= 0 else -math.inf  # the highest of these is of the process that saw it first
+        first, stop, due = self._processes.highest([first, float(self._stop), float(save)], self._device)
+        return Seen(-1 if first == -math.inf else int(-first), bool(stop), bool(due))
 
     def saved(self) -> None:
         self._saved = time.monotonic()
 
     def _asked(self, number: int, frame: FrameType | None) -> Any:
         self._stop = True
+
+
+@contextmanager
+def stopping_at_once(told: str) -> Iterator[None]:
+    """SIGTERM ends the block with a Preempted that says this: for work that cannot be saved half done."""
+
+    def stop(*_: object) -> None:
+        raise Preempted(told)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
