@@ -180,7 +180,11 @@ def scratch_folder() -> Path:
 def _replace(work: Path, target: Path) -> None:
     if target.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-        target.rename(old / "content")
+        try:
+            target.rename(old / "content")
+        except OSError:
+            old.rmdir()
+            raise
         work.rename(target)
         shutil.rmtree(old)
     else:

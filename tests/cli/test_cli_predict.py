@@ -67,6 +67,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def film(name: str, frames: int) -> None:
+    """A video of nothing."""
+    writer = cv2.VideoWriter(name, cv2.VideoWriter.fourcc(*"MJPG"), 10, (160, 160))
+    for _ in range(frames):
+        writer.write(np.full((160, 160, 3), 90, np.uint8))
+    writer.release()
+
+
 @pytest.fixture
 def exam(here: Path) -> Path:
     """A CSV with PrivateTest's rows alone, and votes for them beside it."""
@@ -133,11 +141,66 @@ def test_a_bad_file_is_one_line_and_status_1_and_the_others_are_done(here, model
     assert [each["file"] for each in found["files"] if each["wrong"]] == ["photos/bad.jpg", "gone.png"]
 
 
+def test_nothing_that_was_asked_about_is_written_over(here, model):
+    before = {path: path.read_bytes() for path in (here / "photos").iterdir()}
+    for paths, folder in (("photos",), "photos"), (("photos/0.jpg", "photos/1.jpg"), "photos"):
+        refused = ferline("predict", *paths, "--model", model, "--annotate", folder)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "--annotate: photos/0.jpg is one of the files asked about, and would be drawn over" in refused.stderr
+    refused = ferline("predict", "photos", "--model", model, "--json", "photos/1.jpg")
+    assert "photos/1.jpg: is one of the files asked about, and would be written over" in refused.stderr
+    assert {path: path.read_bytes() for path in (here / "photos").iterdir()} == before
+
+
+def test_what_was_drawn_within_a_folder_is_not_asked_about_the_next_time(here, model):
+    film("photos/film.avi", 2)
+    for _ in range(2):
+        done = ferline("predict", "photos", "--model", model, "--annotate", "photos/drawn")
+        assert done.exit_code == 0, done.stderr
+        assert "in 4 pictures of 3 files" in done.stderr
+    drawn = {str(path.relative_to(here / "photos" / "drawn")) for path in (here / "photos" / "drawn").rglob("*.*")}
+    assert drawn == {"0.jpg", "1.jpg", "film.avi", "film.avi/frame-000000.jpg", "film.avi/frame-000001.jpg"}
+    done = ferline("predict", "photos", "--model", model)  # and a folder that is called as a video is none
+    assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_where_nothing_can_be_written_nothing_is_begun(here, model, option):
+    done = ferline("predict", "photos", "--model", model, option, "no/a.out", "--annotate", "drawn")
+    assert done.exit_code == 1
+    assert "Error: no/a.out: could not be written (no is not there)" in done.stderr
+    assert not (here / "drawn").exists()
+
+
+@pytest.mark.parametrize("option", ["--threshold", "--smallest"])
+def test_no_number_is_no_share(here, model, option):
+    assert ferline("predict", "photos", "--model", model, option, "nan").exit_code == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said(here, model, exam):
+    given = ("evaluate", model, "--data", "fer2013", "--source", exam), ("predict", "photos", "--model", model)
+    for command in given:
+        assert "--device: 'cuda' was asked for and torch finds none" in ferline(*command, "--device", "cuda").stderr
+
+
+def test_a_folder_that_is_called_as_a_model_of_ours_is_asked_for_by_its_path(here, model):
+    (here / "ferline_small").mkdir()
+    assert ferline("predict", "photos", "--model", "ferline_small").exit_code == 0
+    shutil.copytree(model, here / "ferline_small", dirs_exist_ok=True)
+    done = ferline("predict", "photos", "--model", "./ferline_small", "--json", "-")
+    assert json.loads(done.stdout)["model"]["architecture"] == "small"
+
+
+def test_a_name_that_is_too_long_is_a_line(here, model):
+    done = ferline("predict", "a" * 300 + ".jpg", "photos", "--model", model)
+    assert done.exit_code == 1
+    assert ".jpg: cannot be read (File name too long)\n" in done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
 def test_a_damaged_video_prints_nothing_of_ffmpegs_own(here, model):
-    writer = cv2.VideoWriter("film.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (160, 160))
-    for _ in range(20):
-        writer.write(np.full((160, 160, 3), 90, np.uint8))
-    writer.release()
+    film("film.avi", 20)
     (here / "film.avi").write_bytes((here / "film.avi").read_bytes()[:-6000])
     (here / "none.mp4").write_bytes(b"no film")
     environment = {name: value for name, value in os.environ.items() if name != "OPENCV_FFMPEG_LOGLEVEL"}
@@ -220,12 +283,20 @@ def test_votes_of_a_model_that_tells_none_are_refused(here, model):
 def test_an_exam_is_printed_and_written(here, model, exam):
     done = ferline("evaluate", model, "--data", "fer2013", "--source", exam, "--votes", "votes.csv", "--resamples", 200)
     assert done.exit_code == 0
-    content = json.loads((here / ".ferline" / "exams" / "small-exam-test" / "exam.json").read_text())
+    (written,) = (here / ".ferline" / "exams").glob("small-exam-test-*/exam.json")
+    content = json.loads(written.read_text())
     assert list(content["questions"]) == ["7_own", "8_majority"]
     for question in content["questions"].values():
         assert question["scores"]["faces"] == 70
         assert f"{question['scores']['accuracy']:.4f}  (" in done.stdout
-    assert "exams/small-exam-test" in done.stdout
+    assert f"exams/{written.parent.name}" in done.stdout
+    for more, exams in (
+        (("--resamples", 200), 2),
+        (("--tta", "ten", "--votes", "votes.csv"), 3),
+        (("--resamples", 200), 3),
+    ):
+        ferline("evaluate", model, "--data", "fer2013", "--source", exam, "--resamples", 200, *more)
+        assert len(list(written.parent.parent.iterdir())) == exams, "only the same exam again replaces one"
 
 
 def test_an_exam_as_json_into_a_folder_of_ones_own(here, model, exam):
@@ -239,6 +310,10 @@ def test_an_exam_as_json_into_a_folder_of_ones_own(here, model, exam):
     assert refused.exit_code == 1
     assert "--out: photos is there and holds no exam.json" in refused.stderr
     assert (here / "photos" / "precious.txt").exists()
+    (here / "mine" / "notes.txt").write_text("mine")
+    assert "--out: mine holds more than an exam (notes.txt), which would be lost" in ferline(*given).stderr
+    assert "--out: . is this folder" in ferline(*given[:-1], ".").stderr
+    assert (here / "mine" / "notes.txt").exists()
 
 
 def test_a_reader_that_is_not_known_is_said_with_those_that_are(here, model, exam):

@@ -165,6 +165,24 @@ def test_votes_of_other_rows_are_refused(make_model, fer2013_csv):
     assert "Nothing was added" not in str(refusal.value)
 
 
+def test_of_the_votes_only_those_of_the_split_are_needed(make_model, fer2013_csv):
+    """The CSV has Training's rows too, the votes have none for them."""
+    csv, votes = fer2013_csv()
+    alone = asked(make_model(), csv, votes=votes)
+    head, *rows = csv.read_text().splitlines()
+    others = [row.replace("PrivateTest", "Training") for row in rows[:20]]
+    csv.write_text("\n".join([head, *others, *rows]) + "\n")
+    assert asked(make_model(), csv, votes=votes).content["questions"] == alone.content["questions"]
+
+
+def test_the_reader_of_votes_takes_the_file_that_is_named(make_model, fer2013_csv):
+    csv, votes = fer2013_csv()
+    votes = votes.rename(votes.with_name("elsewhere.csv"))
+    exam = asked(make_model(), csv, reader="ferplus", votes=votes)
+    assert "8_majority" in exam.content["questions"]
+    assert exam.content["data"]["votes"]["file"] == "elsewhere.csv"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ferline.serving.annotate import COLOURS, Annotator, drawn
 from ferline.serving.files import asked_for
@@ -106,6 +107,19 @@ def test_annotated_copies_keep_their_folders_and_never_meet(predictor, tmp_path,
     written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.jpg")}
     assert written == {"a.jpg", "_a.jpg", "a.png.jpg", "a.avi/frame-000000.jpg", "a.avi/frame-000001.jpg"}
     assert cv2.imread(str(tmp_path / "out" / "a.jpg")).shape == photo(1).shape
+
+
+def test_two_files_whose_copies_would_be_one_are_told_apart(predictor, tmp_path, put, photo):
+    paths = [put("x/a.png", photo(1)), put("x/a.png.jpg", photo(2))]
+    recognise(asked_for(paths), predictor, show=Annotator(tmp_path / "out"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png.jpg", "_a.png.jpg"}
+
+
+def test_a_grey_picture_of_16_bits_with_a_transparent_value_is_a_picture(predictor, tmp_path, photo):
+    grey = photo(3)[..., 0].astype(np.uint16) * 257
+    Image.fromarray(grey).save(tmp_path / "a.png", transparency=5)
+    found = recognise(asked_for([tmp_path / "a.png"]), predictor)
+    assert (len(found.faces), found.failed) == (1, [])
 
 
 def told_at(box: tuple[int, int, int, int], emotion: str) -> Told:

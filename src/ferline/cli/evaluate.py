@@ -1,5 +1,6 @@
 """`ferline evaluate`: a model on one split of a downloaded dataset."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ferline.artifact import staging, state_folder, write_json
-from ferline.cli.found_model import named_model
+from ferline.artifact import MANIFEST, staging, state_folder, write_json
+from ferline.cli.found_model import device_of, named_model
 from ferline.cli.said import told
 from ferline.errors import FerlineError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ferline.serving.views import Views
 
 
-RESULT = "exam.json"
+RESULT, PREDICTIONS = "exam.json", "predictions.parquet"
 
 
 @click.command()
@@ -69,6 +70,7 @@ def evaluate(
         _require_own(out)
     trained = named_model(model)
     params = EvaluationParams(resamples=resamples, robustness=RobustnessParams(faces=robustness))
+    device = device_of(device)
     exam = examine(trained, _reader(reader), source, split, votes, how=how, device=device, params=params)
     folder = out or state_folder("exams") / _name(exam, source)
     _write(folder, exam)
@@ -84,17 +86,29 @@ def _reader(name: str) -> "Source":
 
 
 def _name(exam: "Exam", source: Path) -> str:
-    parts = (exam.content["model"]["architecture"], source.resolve().stem, exam.content["data"]["split"])
+    """Another for all that makes another exam: only the same one again replaces it."""
+    model, data = exam.content["model"], exam.content["data"]
+    asked = [{**model, "device": ""}, {**data, "ms_a_face": 0}, exam.content["bootstrap"]]
+    asked += [question["robustness"] for question in exam.content["questions"].values()]
+    identity = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+    parts = (model["architecture"], source.resolve().stem, data["split"], identity)
     return "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts)
 
 
 def _require_own(folder: Path) -> None:
     """What is written replaces what is there: that must be an older exam and nothing of the user's."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / RESULT).exists()):
+    if folder.is_file() or folder.resolve() == Path.cwd():
+        raise FerlineError(f"--out: {folder} is {'a file' if folder.is_file() else 'this folder'}. Name a new folder")
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if there and RESULT not in there:
         raise FerlineError(f"--out: {folder} is there and holds no {RESULT}. Name a new folder, or an older exam's")
+    if others := sorted(there - {RESULT, PREDICTIONS, MANIFEST}):
+        raise FerlineError(
+            f"--out: {folder} holds more than an exam ({others[0]}), which would be lost. Name a new folder"
+        )
 
 
 def _write(folder: Path, exam: "Exam") -> None:
     with staging(folder) as work:
         write_json(work / RESULT, exam.content)
-        exam.predictions.to_parquet(work / "predictions.parquet", index=False)
+        exam.predictions.to_parquet(work / PREDICTIONS, index=False)

@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from ferline.models.trained import TrainedModel
 
 CHAMPION = "champion"
-SHIPPED = "ferline_small"  # trained on real faces, so that nobody needs to train one first
+SHIPPED = "ferline_large"  # trained on real faces, so that nobody needs to train one first
 
 
 def model_at(where: str, name: str) -> "TrainedModel":
-    """The model of this folder, of this name under data/models/ or of this address in MLflow, verified; `champion` is
-    the one in use under the name `name`."""
+    """The model of this name under data/models/, of this folder or of this address in MLflow, verified; `champion` is
+    the one in use under the name `name`. A folder that is called as one of these is ./NAME."""
     from ferline.models.named import shipped, shipped_model
     from ferline.models.trained import TrainedModel
 
-    if Path(where).is_dir():
-        return TrainedModel(where)
     if where == CHAMPION:
         return _champion(name)
     if where in shipped():
         return shipped_model(where)
+    if Path(where).is_dir():
+        return TrainedModel(where)
     if ":/" not in where:
         raise FerlineError(
             f"--model: {where!r} is no folder, none of the models that come with Ferline "
@@ -39,6 +39,16 @@ def named_model(where: str) -> "TrainedModel":
 
     model = model_at(where, load().promotion.registered_name if where == CHAMPION else "ferline")
     return model.verify()
+
+
+def device_of(wanted: str) -> str:
+    """What `--device` comes to."""
+    import torch
+
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise FerlineError("--device: 'cuda' was asked for and torch finds none; write auto or cpu")
+    return "cuda" if there and wanted != "cpu" else "cpu"
 
 
 def _champion(name: str) -> "TrainedModel":

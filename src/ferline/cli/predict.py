@@ -1,21 +1,31 @@
 """`ferline predict`: the emotions of all faces in photos, folders and videos."""
 
 import json
+import math
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ferline.artifact import write_json
-from ferline.cli.found_model import SHIPPED, named_model
+from ferline.cli.found_model import SHIPPED, device_of, named_model
 from ferline.cli.said import told
 from ferline.errors import FerlineError
 
 if TYPE_CHECKING:
+    from ferline.serving.files import Asked
     from ferline.serving.recognise import Recognised
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # which is in every range
+        raise click.BadParameter(f"{value} is no number.")
+    return value
 
 
 @click.command()
@@ -42,6 +52,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     default=0.5,
     show_default=True,
     type=click.FloatRange(0, 1),
+    callback=_number,
     help="Say 'unsure' where no emotion is at least so likely.",
 )
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Of videos each so many-th frame.")
@@ -50,6 +61,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     default=0.08,
     show_default=True,
     type=click.FloatRange(0.01, 1),
+    callback=_number,
     help="Look for faces down to this share of a picture's short side.",
 )
 @click.option("--cropped", is_flag=True, help="The pictures are faces cut out already: look for none.")
@@ -87,12 +99,16 @@ def predict(
     model = named_model(where)
     if by == "votes" or (by == "auto" and model.tells_votes):
         model = model.voted()
-    predictor = Predictor(model, cropped, smallest, _device(device))
+    asked = asked_for(paths, but=annotate)
+    _require_targets((json_file, csv_file), asked)
     show = Annotator(annotate) if annotate else None
-    found = recognise(asked_for(paths), predictor, threshold, every, show)
+    if show:
+        show.require_apart(asked)
+    predictor = Predictor(model, cropped, smallest, device_of(device))
+    found = recognise(asked, predictor, threshold, every, show)
     if json_file:
-        asked = {"architecture": model.card["architecture"], "digest": model.digest, "head": model.head}
-        _write_json(json_file, {"model": asked, "threshold": threshold, **found.content()})
+        own = {"architecture": model.card["architecture"], "digest": model.digest, "head": model.head}
+        _write_json(json_file, {"model": own, "threshold": threshold, **found.content()})
     if csv_file:
         _write(csv_file, found.table().to_csv(index=False))
     if not (json_file or csv_file or annotate):
@@ -100,13 +116,17 @@ def predict(
     _say_files(found, annotate)
 
 
-def _device(wanted: str) -> str:
-    import torch
-
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
-        raise FerlineError("--device: 'cuda' was asked for and torch finds none; write auto or cpu")
-    return "cuda" if there and wanted != "cpu" else "cpu"
+def _require_targets(files: Sequence[Path | None], asked: Sequence["Asked"]) -> None:
+    """Before anything is predicted: where to write is there, and is nothing that was asked about."""
+    inputs = {Path(each.file).resolve() for each in asked}
+    for path in files:
+        if path is None or path == Path("-"):
+            continue
+        if path.resolve() in inputs:
+            raise FerlineError(f"{path}: is one of the files asked about, and would be written over")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            reason = "cannot be written to" if path.parent.is_dir() else "is not there"
+            raise FerlineError(f"{path}: could not be written ({path.parent} {reason})")
 
 
 def _write_json(path: Path, content: dict) -> None:

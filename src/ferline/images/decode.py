@@ -53,6 +53,8 @@ def decode(data: bytes, max_pixels: int = 64_000_000) -> np.ndarray:
         raise UnreadableImage(
             f"truncated or damaged: the header reads {width} x {height}, the pixels cannot be decoded"
         )
+    if image.dtype != np.uint8:  # with transparency it comes as it is stored
+        image = (image // 257).astype(np.uint8)
     if image.ndim == 3 and image.shape[2] == 4:
         image = _on_white(image)
     return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)
@@ -160,7 +162,5 @@ def _has_alpha(data: bytes) -> bool:
 
 
 def _on_white(image: np.ndarray) -> np.ndarray:
-    if image.dtype != np.uint8:
-        image = (image // 257).astype(np.uint8)
     alpha = image[:, :, 3:].astype(np.uint16)
     return ((image[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ferline.errors import FerlineError
-from ferline.serving.files import Picture
+from ferline.serving.files import Asked, Picture
 from ferline.serving.recognise import UNSURE, Told
 
 # Okabe and Ito's colours, which people who confuse red and green tell apart too; unsure is grey.
@@ -38,7 +38,7 @@ class Annotator:
         self._taken: dict[str, str] = {}
 
     def __call__(self, picture: Picture, rgb: np.ndarray, told: Sequence[Told]) -> None:
-        target = self._target(picture)
+        target = self.target(picture.asked, picture.frame)
         done, data = cv2.imencode(".jpg", drawn(rgb, told)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         if not done:
             raise ValueError(f"{target}: no JPEG can be made of {rgb.dtype}{list(rgb.shape)}")
@@ -48,15 +48,23 @@ class Annotator:
         except OSError as error:
             raise FerlineError(f"{target}: could not be written ({error.strerror})") from None
 
-    def _target(self, picture: Picture) -> Path:
+    def target(self, asked: Asked, frame: int | None = None) -> Path:
         """photo.png gives photo.png.jpg, so that it does not meet photo.jpg's; two of one name are told apart."""
-        name, file = picture.asked.name, picture.asked.file
-        while self._taken.setdefault(name, file) != file:
-            name = f"_{name}"
-        jpeg = Path(name).suffix.lower() in (".jpg", ".jpeg")
-        if picture.frame is not None:
-            return self.folder / name / f"frame-{picture.frame:06}.jpg"
-        return self.folder / (name if jpeg else f"{name}.jpg")
+        as_it_is = asked.video or Path(asked.name).suffix.lower() in (".jpg", ".jpeg")
+        place = asked.name if as_it_is else f"{asked.name}.jpg"
+        while self._taken.setdefault(place, asked.file) != asked.file:
+            place = f"_{place}"
+        return self.folder / place if frame is None else self.folder / place / f"frame-{frame:06}.jpg"
+
+    def require_apart(self, asked: Sequence[Asked]) -> None:
+        """Nothing that was asked about is drawn over."""
+        files = {Path(each.file).resolve() for each in asked}
+        for each in asked:
+            if (target := self.target(each)).resolve() in files:
+                raise FerlineError(
+                    f"--annotate: {target} is one of the files asked about, and would be drawn over. Name another "
+                    "folder"
+                )
 
 
 def drawn(rgb: np.ndarray, told: Sequence[Told]) -> np.ndarray:

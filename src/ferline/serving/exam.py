@@ -97,8 +97,9 @@ def examine(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        found = source.read(path, **(options or {}))
-        rows = _of_side(_voted(found, source, path, votes), side, path)
+        own = {"votes": votes} if votes and source.key == "ferplus" else {}  # it reads them itself
+        found = source.read(path, **own, **(options or {}))
+        rows = _voted(_of_side(found.rows, side, path), found, source, path, None if own else votes)
         answers = _answers(model, rows, _cropped(source, found), how, device, params.robustness.faces > 0)
     except FerlineError as error:  # the readers' own words are those of adding a set
         raise FerlineError(str(error).replace(" Nothing was added", "").replace("; nothing was added", "")) from None
@@ -112,10 +113,11 @@ def examine(
     return Exam(content, pd.concat([table.assign(question=key) for key, (_, table) in told.items()]))
 
 
-def _voted(found: Found, source: Source, path: Path, votes: Path | None) -> Iterator[Row]:
-    """The rows, with FER+'s votes where they are given; those that FER+ says show no face stay FER2013's."""
+def _voted(rows: Iterable[Row], found: Found, source: Source, path: Path, votes: Path | None) -> Iterator[Row]:
+    """The rows of `found` that are asked about, with FER+'s votes where they are given; those that FER+ says show no
+    face stay FER2013's."""
     if votes is None:
-        yield from found.rows
+        yield from rows
         return
     file = fer2013.csv_file(path) if source.key == "fer2013" else None
     if file is None:
@@ -126,7 +128,7 @@ def _voted(found: Found, source: Source, path: Path, votes: Path | None) -> Iter
     if not votes.is_file():
         raise FerlineError(f"{votes}: not there; FER+'s fer2013new.csv is at https://github.com/microsoft/FERPlus")
     given: VotesFile = read_votes(votes)
-    for row in found.rows:
+    for row in rows:
         yield {**row, "votes": given.next_of(row).counts}
     given.require_lined_up(file)
 

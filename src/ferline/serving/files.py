@@ -56,11 +56,17 @@ class Picture:
             raise UnreadableImage(f"cannot be read ({error.strerror})") from None
 
 
-def asked_for(paths: Sequence[Path]) -> list[Asked]:
-    """Every file of these paths once, folders searched to the bottom, in the order given and there by name."""
+def asked_for(paths: Sequence[Path], but: Path | None = None) -> list[Asked]:
+    """Every file of these paths once, folders searched to the bottom, in the order given and there by name; `but`: a
+    folder in them that is none of theirs."""
     found: dict[str, Asked] = {}
     for path in paths:
-        for each in _below(path) if path.is_dir() else [_file(path, path.name)]:
+        try:
+            below = path.is_dir()
+        except OSError as error:
+            found.setdefault(str(path), Asked(str(path), path.name, wrong=f"cannot be read ({error.strerror})"))
+            continue
+        for each in _below(path, but) if below else [_file(path, path.name)]:
             found.setdefault(each.file, each)
     return list(found.values())
 
@@ -74,11 +80,13 @@ def pictures(asked: Iterable[Asked], every: int) -> Iterator[Picture]:
             yield from _frames(each, every)
 
 
-def _below(folder: Path) -> list[Asked]:
+def _below(folder: Path, but: Path | None) -> list[Asked]:
     try:
         names = [*images_under(folder), *(str(path.relative_to(folder)) for path in _videos_below(folder))]
     except FerlineError as error:  # the reader's own words are those of adding a set
         return [Asked(str(folder), folder.name, wrong=str(error).removesuffix(" Nothing was added"))]
+    if but and folder.resolve() in but.resolve().parents:
+        names = [name for name in names if but.resolve() not in (folder / name).resolve().parents]
     if not names:
         return [Asked(str(folder), folder.name, wrong="no image and no video in this folder or below it")]
     return [_file(folder / name, name) for name in sorted(names)]
@@ -87,7 +95,7 @@ def _below(folder: Path) -> list[Asked]:
 def _videos_below(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in VIDEOS and not hidden:
+        if path.suffix.lower() in VIDEOS and not hidden and path.is_file():
             yield path
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -117,9 +118,11 @@ def _tasks(stream: Iterable[Picture]) -> Iterator[tuple[Picture, ...]]:
 def _look(picture: Picture, predictor: Predictor, keep: bool) -> _Seen:
     try:
         rgb = picture.read()
+        return _Seen(picture, rgb if keep else None, predictor.faces(rgb))
     except UnreadableImage as error:
         return _Seen(picture, None, [], str(error))
-    return _Seen(picture, rgb if keep else None, predictor.faces(rgb))
+    except cv2.error as error:  # of one picture, the others go on
+        return _Seen(picture, None, [], f"no face can be looked for in it ({error.err})")
 
 
 def _shares(predictor: Predictor, batch: Sequence[_Seen]) -> np.ndarray:
