@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import mlflow
 import pandas as pd
 import pytest
+import yaml
 from project_folder import BIN, Project, cached, ran
 
 from ferline.datasets.raw import RawSet
@@ -182,51 +183,62 @@ def test_several_seeds_are_one_row_with_their_spread_and_each_below_it(first, pr
     assert board["rows"][0]["seeds"] == 2
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"dataset": {"name": "nosuch"}}, "dataset.name: 'nosuch' is no set in"),
-        ({"dataset": {"name": "tiny", "protocol": "sequence"}}, "needs to know which video each image is from"),
-        (
-            {"dataset": {"name": "tiny", "emotions": ["contempt", "fear"]}},
-            "dataset.emotions: tiny has no image of contempt. It has [angry, disgust, fear, happy, sad, ",
-        ),
-        (
-            {"evaluation": {"slices": ["age"]}},
-            "evaluation.slices: tiny has no column 'age'. Write some of: auto, face_size",
-        ),
-        ({"facees": {}}, "facees: unknown key; known here: architectures, compute, dataset, evaluation, faces"),
-        ({"profile": "fast"}, "profile: 'fast' is not allowed; write one of quick"),
-    ],
-)
-def test_a_mistake_in_params_yaml_is_one_message_before_anything_runs(first, project, change, said):
+MISTAKES = [
+    ({"dataset": {"name": "nosuch"}}, "dataset.name: 'nosuch' is no set in"),
+    ({"dataset": {"name": "tiny", "protocol": "sequence"}}, "needs to know which video each image is from"),
+    (
+        {"dataset": {"name": "tiny", "emotions": ["contempt", "fear"]}},
+        "dataset.emotions: tiny has no image of contempt. It has [angry, disgust, fear, happy, sad, ",
+    ),
+    (
+        {"evaluation": {"slices": ["age"]}},
+        "evaluation.slices: tiny has no column 'age'. Write some of: auto, face_size",
+    ),
+    ({"facees": {}}, "facees: unknown key; known here: architectures, compute, dataset, evaluation, faces"),
+    ({"profile": "fast"}, "profile: 'fast' is not allowed; write one of quick"),
+]
+MISSPELT = [
+    ("enable_cahce: false", "unknown key enable_cahce; ZenML's run settings are: "),
+    (
+        "steps: {train_resnet: {enable_cache: false}}",
+        "steps: unknown key train_resnet; the steps are: augment_cnn_lstm",
+    ),
+]
+REFUSED = """
+import json, sys
+from pathlib import Path
+from zenml.cli.cli import cli
+for params, settings, options in json.loads(sys.argv[1]):
+    Path("params.yaml").write_text(params)
+    Path("run.yaml").write_text(settings)
+    print("== NEXT", flush=True)
+    try:
+        cli(["pipeline", "run", "fer_training", *options])
+    except SystemExit as end:
+        print("== STATUS", end.code, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(first, project) -> list[str]:
+    """What is said to every mistake, in turn, by one process: its start takes longer than they do."""
     path = project.folder / "params.yaml"
     before = path.read_text()
+    cases = [(yaml.safe_dump(yaml.safe_load(before) | change), "", []) for change, _ in MISTAKES]
+    cases += [(before, settings, ["-c", "run.yaml"]) for settings, _ in MISSPELT]
     try:
-        project.change(lambda content: content.update(change))
-        output = project.train(ok=False)
+        output = project.run("python", "-c", REFUSED, json.dumps(cases))
     finally:
         path.write_text(before)
-    assert said in output
-    assert "Traceback" not in output
-    assert not ran(output)
+    return output.split("== NEXT\n")[1:]
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ("enable_cahce: false", "unknown key enable_cahce; ZenML's run settings are: "),
-        (
-            "steps: {train_resnet: {enable_cache: false}}",
-            "steps: unknown key train_resnet; the steps are: augment_cnn_lstm",
-        ),
-    ],
-)
-def test_a_misspelt_run_setting_is_refused(first, project, settings, said):
-    (project.folder / "run.yaml").write_text(settings)
-    output = project.run("zenml", "pipeline", "run", "fer_training", "-c", "run.yaml", ok=False)
-    assert said in output
-    assert not ran(output)
+@pytest.mark.parametrize(("number", "said"), list(enumerate(said for _, said in [*MISTAKES, *MISSPELT])))
+def test_a_mistake_in_params_yaml_or_run_yaml_is_one_message_before_anything_runs(refusals, number, said):
+    assert said in refusals[number]
+    assert refusals[number].endswith("== STATUS 1\n")
+    assert "Traceback" not in refusals[number]
+    assert not ran(refusals[number])
 
 
 def test_zenmls_own_run_settings_are_taken(first, project):

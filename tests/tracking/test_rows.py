@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zlib
 from dataclasses import asdict
 
@@ -243,14 +242,15 @@ def test_the_leaderboard_ranks_the_rows_and_is_told_on_the_parent(logged, make_m
     assert "![" not in note, "a note has no files beside it"
 
 
-def test_steps_that_start_at_once_share_one_parent_and_one_row(store):
+def test_steps_that_start_at_once_share_one_parent_and_one_row(store, tmp_path):
     """As with a pod a step: five processes, started together, each a fold of one architecture."""
     script = (
-        "import sys, time; from ferline.tracking import rows; time.sleep(max(0, float(sys.argv[1]) - time.time())); "
-        "parent = rows.parent('at once', 'at once'); rows.row(parent, 'small', int(sys.argv[2])); print(parent)"
+        "import sys, time; from pathlib import Path; from ferline.tracking import rows\n"
+        "folder, fold = Path(sys.argv[1]), sys.argv[2]; (folder / fold).touch()\n"
+        "while len(list(folder.iterdir())) < 5: time.sleep(0.01)\n"
+        "parent = rows.parent('at once', 'at once'); rows.row(parent, 'small', int(fold)); print(parent)"
     )
-    start = str(time.time() + 12)
-    command = [sys.executable, "-c", script, start]
+    command = [sys.executable, "-c", script, str(tmp_path)]
     started = [subprocess.Popen([*command, str(fold)], stdout=subprocess.PIPE, text=True) for fold in range(5)]
     parents = {process.communicate()[0].split()[-1] for process in started}
     assert len(parents) == 1
