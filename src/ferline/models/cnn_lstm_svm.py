@@ -47,7 +47,7 @@ class SpatialTransformer(nn.Module):
         # Of bfloat16's the grid's points would be 0.05 pixels off. (Shapes alone, on "meta", know no autocast.)
         with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):
             grid = F.affine_grid(transform, list(x.shape), align_corners=False)
-            return F.grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
+            return F.grid_sample(x.float(), grid, padding_mode="border", align_corners=False).to(x.dtype)
 
     def transform(self, x: Tensor) -> Tensor:
         """The affine matrices [N,2,3]."""
