@@ -1,5 +1,6 @@
 """The models that come with Ferline on docs/results.md: what each reaches, by emotion, in bad pictures, how fast."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,21 @@ def _reached(models: Measured) -> list[str]:
             f"![{name}: confusion matrix](images/results-{name}-confusion.png)",
             "",
             f"![{name}: loss and accuracy by epoch](images/results-{name}-curves.png)",
+            "",
+            _growth(name, models[name]["model"]),
         ]
     return lines
+
+
+def _growth(name: str, model: dict[str, Any]) -> str:
+    """What the change to whole faces brought, and what small ones brought in as many epochs again before it."""
+    training, accuracy = model["card"]["training"], [each["validation_accuracy"] for each in model["epochs"]]
+    small = math.ceil(training["grow_for"] * training["epochs"])
+    return (
+        f"`{name}` saw faces of {training['grow_from']} pixels for {small} epochs, and had "
+        f"{_points(accuracy[small - 1])} % at the end of them ({_points(accuracy[small // 2 - 1])} % after half as "
+        f"many); two epochs of whole ones later {_points(accuracy[small + 1])} %."
+    )
 
 
 def _against_the_bars(models: Measured) -> str:
