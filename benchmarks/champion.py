@@ -1,6 +1,7 @@
 """Ferline's own network on FER2013, from the raw CSV to a sealed model, and the search for its recipe.
 
     export PYTHONPATH=src
+    python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe large --out MODEL_FOLDER
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe medium --out A       # and --seed 1 --out B
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe taught --teachers A B --out MODEL_FOLDER
     python benchmarks/champion.py search fer2013.csv fer2013new.csv --recipe small --epochs 12 --out search.json

@@ -150,6 +150,13 @@ def test_the_spatial_transformer_starts_as_the_identity(fresh):
     assert torch.allclose(transformer(batch), batch, atol=1e-5)
 
 
+def test_the_spatial_transformer_samples_as_finely_in_bfloat16(fresh):
+    transformer, batch = fresh("cnn_lstm_svm").transformer, torch.rand(3, 3, 48, 48)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.allclose(transformer(batch), batch, atol=1e-4)
+    assert transformer.bfloat16()(batch.bfloat16()).dtype == torch.bfloat16
+
+
 def test_the_spatial_transformer_crops_where_its_localisation_says(fresh):
     transformer = fresh("cnn_lstm_svm", channels=1).transformer
     with torch.no_grad():
