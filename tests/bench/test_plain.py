@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -109,9 +110,21 @@ def test_throughput_counts_the_images_it_was_asked_for(make_faces):
     assert found.step_seconds == pytest.approx(found.seconds / 6)
 
 
-def test_a_time_is_kept_to_about(make_faces):
+def test_a_time_is_as_many_steps_as_go_into_it(make_faces, monkeypatch):
+    """By a clock that only a step moves, by 20 ms: how busy the machine is tells nothing about the code."""
+    now = 0.0
+    step = plain_module.Loop.step
+
+    def timed(*arguments):
+        nonlocal now
+        now += 0.02
+        return step(*arguments)
+
+    monkeypatch.setattr(plain_module.Loop, "step", timed)
+    monkeypatch.setattr(plain_module, "time", SimpleNamespace(perf_counter=lambda: now))
     found = plain(make_faces(), small(), CPU, seconds=0.3, workers=0)
-    assert 0.1 < found.seconds < 1.5
+    assert (found.steps, found.seconds) == (15, pytest.approx(0.3))
+    assert plain(make_faces(), small(), CPU, seconds=0.001, workers=0).steps == 1
 
 
 def test_of_several_worker_counts_the_best_is_kept(make_faces, monkeypatch):
@@ -194,6 +207,7 @@ def test_it_runs_where_none_of_the_pipelines_tools_are(make_faces, tmp_path):
     script.write_text(
         f"""
 import sys
+from types import SimpleNamespace
 for name in ("zenml", "mlflow", "pydantic", "yaml", "dvc", "great_expectations", "jinja2", "matplotlib", "tqdm"):
     sys.modules[name] = None
 import torch

@@ -212,11 +212,14 @@ def test_sigterm_saves_and_the_job_goes_on_with_two_processes_or_with_one(make_f
 
 
 def test_what_only_the_user_can_put_right_is_told_as_it_is_and_not_tried_again(make_faces, write_job: Write) -> None:
-    given = architecture(optimiser="sgd", learning_rate=1e30)
-    started = time.monotonic()
+    given, faces = architecture(optimiser="sgd", learning_rate=1e30), make_faces()
     with pytest.raises(FerlineError, match=r"^wild: the loss was NaN or infinite at epoch 1"):
-        together(write_job("wild", given, make_faces(), devices=2))
-    assert time.monotonic() - started < 60
+        together(write_job("wild", given, faces, devices=2))
+    started_again = write_job("refused", architecture(), faces, devices=2, restarts=0)
+    started_again.failed(1, "refused", FerlineError("only you can put this right"))
+    assert launch.run(started_again)
+    assert str(started_again.error()) == "only you can put this right"
+    assert not started_again.records.exists(), "a process that starts after a refusal trains nothing"
 
 
 def test_memory_that_runs_out_in_one_process_is_known_to_all_at_the_next_start(make_faces, write_job: Write) -> None:
