@@ -93,7 +93,7 @@ def test_the_champion_is_the_model_unless_another_is_named(project, mlflow_store
         content = json.loads(drift("mine", "same", "--json", *named).stdout)
         assert content["model"]["digest"] == model.digest
     told = refused("mine", "same", "--model", "models:/ferline/7")
-    assert told.startswith("Error: --model: models:/ferline/7 cannot be had from MLflow at sqlite:///")
+    assert told.startswith("Error: models:/ferline/7 cannot be had from MLflow at sqlite:///")
 
 
 def test_what_cannot_be_compared_is_told_in_one_message_with_status_1(project, make_model):
@@ -104,7 +104,7 @@ def test_what_cannot_be_compared_is_told_in_one_message_with_status_1(project, m
     told = refused("mine", "same", "--model", "nowhere")
     ours = ", ".join(shipped())
     assert (
-        f"--model: 'nowhere' is no folder, none of the models that come with Ferline ({ours}), and no address" in told
+        f"'nowhere' is no folder, none of the models that come with Ferline ({ours}), and no address" in told
     )
     assert "empty/model.json: no readable card" in refused("mine", "same", "--model", "empty")
     assert "--model and --no-model: write one of them" in refused("mine", "same", "--model", "x", "--no-model")

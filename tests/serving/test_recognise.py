@@ -86,6 +86,16 @@ def test_what_cannot_be_read_is_a_line_and_the_others_go_on(predictor, tmp_path,
         assert "\n" not in line
 
 
+def test_a_phone_s_pictures_are_refused_by_name_and_not_passed_over(predictor, put, photo, tmp_path):
+    good = put("in/a.jfif.jpg", photo(1)).rename(tmp_path / "in" / "a.jfif")
+    phone = tmp_path / "in" / "IMG_1.HEIC"
+    phone.write_bytes(b"\0\0\0\x24ftypheic" + bytes(100))
+    found = recognise(asked_for([tmp_path / "in"]), predictor)
+    assert [told.file for told in found.faces] == [str(good)]
+    told = "HEIC, HEIF or AVIF, as phones write them, is not read here: convert it to JPEG or PNG"
+    assert found.failed == [f"{phone}: {told}"]
+
+
 def test_a_folder_is_searched_to_the_bottom_and_nothing_is_told_twice(put, photo, tmp_path, film):
     put("in/b.png", photo(1)), put("in/deep/a.jpg", photo(2)), put("in/.hidden/c.png", photo(2))
     (tmp_path / "in" / "notes.txt").write_text("no picture")

@@ -27,7 +27,7 @@ def model_at(where: str, name: str) -> "TrainedModel":
         return TrainedModel(where)
     if ":/" not in where:
         raise FerlineError(
-            f"--model: {where!r} is no folder, none of the models that come with Ferline "
+            f"{where!r} is no folder, none of the models that come with Ferline "
             f"({', '.join(shipped()) or 'there are none'}), and no address such as models:/{name}@champion"
         )
     return _downloaded(where)
@@ -56,7 +56,7 @@ def _champion(name: str) -> "TrainedModel":
 
     champion = registry.champion(name)
     if champion is None:
-        raise FerlineError(f"there is no champion of the name {name!r} yet; write --model FOLDER, or run the pipeline")
+        raise FerlineError(f"there is no champion of the name {name!r} yet; name a folder, or run the pipeline")
     return champion.model()
 
 
@@ -72,9 +72,9 @@ def _downloaded(address: str) -> "TrainedModel":
     except (MlflowException, OSError) as error:
         said = " ".join(str(error).split())
         raise FerlineError(
-            f"--model: {address} cannot be had from MLflow at {mlflow.get_tracking_uri()} ({said})"
+            f"{address} cannot be had from MLflow at {mlflow.get_tracking_uri()} ({said})"
         ) from None
     cards = sorted(folder.rglob("model.json"))
     if not cards:
-        raise FerlineError(f"--model: {address}: there is no model.json in its files")
+        raise FerlineError(f"{address}: there is no model.json in its files")
     return TrainedModel(cards[0].parent).verify()

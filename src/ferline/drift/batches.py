@@ -14,7 +14,7 @@ from ferline.artifact import MANIFEST
 from ferline.datasets.audit.sets import whole
 from ferline.datasets.ingest import dataset_named, ingest, require_set
 from ferline.datasets.samples import SPLITS
-from ferline.datasets.sources.files import SUFFIXES, images_under
+from ferline.datasets.sources.files import READABLE, images_under
 from ferline.datasets.subjects import subject_finder
 from ferline.errors import FerlineError
 from ferline.params import DatasetParams
@@ -113,7 +113,7 @@ def _of_folder(where: str, subject: str) -> Batch:
         raise FerlineError(str(error).removesuffix(" Nothing was added")) from None
     if not paths:
         hint = f". It is a raw set: write {folder.resolve().name}" if any(folder.glob("shard-*.parquet")) else ""
-        raise FerlineError(f"{where}: no images in this folder or below it ({', '.join(sorted(SUFFIXES))}){hint}")
+        raise FerlineError(f"{where}: no images in this folder or below it ({', '.join(sorted(READABLE))}){hint}")
     return _batch(where, pd.DataFrame({"id": paths, "subject": _people(paths, subject)}), folder, None)
 
 

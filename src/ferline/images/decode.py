@@ -18,6 +18,7 @@ FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF or binary PGM"
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 _MARKER = re.compile(rb"\xff([^\x00\xff])")  # fill bytes, FF too, may stand before one
+_PHONES = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"})
 _PGM = re.compile(rb"P5(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")  # comments may stand between
 
 
@@ -83,6 +84,8 @@ def _header(data: bytes) -> tuple[int, int]:
         return _tiff_size(data)
     if data.startswith(b"P5"):
         return _pgm_size(data)
+    if data[4:8] == b"ftyp" and data[8:12] in _PHONES:
+        raise UnreadableImage("HEIC, HEIF or AVIF, as phones write them, is not read here: convert it to JPEG or PNG")
     raise UnreadableImage(f"not an image: the bytes begin with {data[:8]!r}, not as {FORMATS}")
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from ferline.datasets.sources.source import Row
 from ferline.errors import FerlineError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm"})
+READABLE = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm"})
+SUFFIXES = READABLE | {".heic", ".heif", ".avif"}  # a phone's pictures are refused by name, not missing in silence
 
 
 def images_under(folder: Path) -> Iterator[str]:
