@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 
-from ferline.artifact import Artifact, scratch_folder, staging, write_json
+from ferline.artifact import Artifact, scratch_folder, staging, write_json, write_text
 from ferline.errors import FerlineError
 
 
@@ -60,6 +61,14 @@ def test_a_new_one_takes_the_old_ones_place(tmp_path):
     written(tmp_path / "x")
     assert written(tmp_path / "x", "new").verify().digest == written(tmp_path / "y", "new").digest
     assert names(tmp_path) == ["x", "y"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    with small_disk(tmp_path / "disk", 64 * 1024) as disk:
+        write_text(disk / "faces.csv", "old")
+        with pytest.raises(OSError, match=r"No space left|File too large"):
+            write_text(disk / "faces.csv", "new" * 64 * 1024)
+        assert (names(disk), (disk / "faces.csv").read_text()) == (["faces.csv"], "old")
 
 
 def test_a_folder_without_manifest_is_no_artifact(tmp_path):

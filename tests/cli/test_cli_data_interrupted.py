@@ -1,7 +1,5 @@
 """`ferline data add` that is killed, runs out of disk, meets another or fails half-way: the set stays whole."""
 
-import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from data_commands import BIN, MINE, changes, content, everything, new_face, refused, told
+from disks import small_disk
 
 from ferline.datasets.add import add
 from ferline.datasets.ingest import ingest
@@ -30,22 +29,6 @@ def test_when_dvc_fails_the_same_command_finishes_what_it_left(bare: Path) -> No
     assert told(*MINE).startswith("data/raw/mine: 0 new images, 28 were there already\n")
     assert " versioned " in told("list")
     assert changes(bare) == {}
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[None]:
-    """A disk of `size` bytes; where no disk may be mounted, files that cannot grow beyond that."""
-    mounted = os.geteuid() == 0 and not subprocess.call(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder])
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        if not mounted:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-        yield
-    finally:
-        if mounted:
-            subprocess.check_call(["umount", folder])
-        else:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk_is_told_and_the_set_stays(project: Path) -> None:

@@ -103,9 +103,7 @@ def test_what_cannot_be_compared_is_told_in_one_message_with_status_1(project, m
     assert "mine:tset: no split of that name" in refused("mine:tset", "same", "--no-model")
     told = refused("mine", "same", "--model", "nowhere")
     ours = ", ".join(shipped())
-    assert (
-        f"'nowhere' is no folder, none of the models that come with Ferline ({ours}), and no address" in told
-    )
+    assert f"'nowhere' is no folder, none of the models that come with Ferline ({ours}), and no address" in told
     assert "empty/model.json: no readable card" in refused("mine", "same", "--model", "empty")
     assert "--model and --no-model: write one of them" in refused("mine", "same", "--model", "x", "--no-model")
     assert "--level: 2.0 is not allowed" in refused("mine", "same", "--no-model", "--level", "2")

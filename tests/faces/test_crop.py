@@ -1,11 +1,7 @@
 """crop: Samples in, a FaceSet and its records out, whatever the images are."""
 
-import os
-import resource
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from disks import small_disk
 from face_pictures import noise, png
 
 from ferline.datasets.samples import Samples
@@ -178,23 +175,6 @@ def test_an_empty_set_is_an_error(make_samples: Make) -> None:
     empty = make_samples([png(noise(48, 48))]).keep(pd.Series([False]))
     with pytest.raises(FerlineError, match="holds no images"):
         crop(empty, PLAIN)
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A disk of `size` bytes; where no disk may be mounted, files that cannot grow beyond that."""
-    folder.mkdir()
-    mounted = os.geteuid() == 0 and not subprocess.call(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder])
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        if not mounted:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-        yield folder
-    finally:
-        if mounted:
-            subprocess.check_call(["umount", folder])
-        else:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(make_samples: Make, tmp_path: Path) -> None:

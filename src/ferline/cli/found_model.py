@@ -71,9 +71,7 @@ def _downloaded(address: str) -> "TrainedModel":
         folder = Path(mlflow.artifacts.download_artifacts(address, dst_path=str(scratch_folder())))
     except (MlflowException, OSError) as error:
         said = " ".join(str(error).split())
-        raise FerlineError(
-            f"{address} cannot be had from MLflow at {mlflow.get_tracking_uri()} ({said})"
-        ) from None
+        raise FerlineError(f"{address} cannot be had from MLflow at {mlflow.get_tracking_uri()} ({said})") from None
     cards = sorted(folder.rglob("model.json"))
     if not cards:
         raise FerlineError(f"{address}: there is no model.json in its files")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ferline.artifact import write_json
+from ferline.artifact import write_text
 from ferline.cli.found_model import SHIPPED, device_of, named_model
 from ferline.cli.said import told
 from ferline.errors import FerlineError
@@ -108,7 +108,8 @@ def predict(
     found = recognise(asked, predictor, threshold, every, show)
     if json_file:
         own = {"architecture": model.card["architecture"], "digest": model.digest, "head": model.head}
-        _write_json(json_file, {"model": own, "threshold": threshold, **found.content()})
+        content = {"model": own, "threshold": threshold, **found.content()}
+        _write(json_file, json.dumps(content, indent=2, allow_nan=False) + "\n")
     if csv_file:
         _write(csv_file, found.table().to_csv(index=False))
     if not (json_file or csv_file or annotate):
@@ -129,22 +130,12 @@ def _require_targets(files: Sequence[Path | None], asked: Sequence["Asked"]) -> 
             raise FerlineError(f"{path}: could not be written ({path.parent} {reason})")
 
 
-def _write_json(path: Path, content: dict) -> None:
-    if path == Path("-"):
-        click.echo(json.dumps(content, indent=2))
-        return
-    try:
-        write_json(path, content)
-    except OSError as error:
-        raise FerlineError(f"{path}: could not be written ({error.strerror})") from None
-
-
 def _write(path: Path, text: str) -> None:
     if path == Path("-"):
         click.echo(text, nl=False)
         return
     try:
-        path.write_text(text)
+        write_text(path, text)
     except OSError as error:
         raise FerlineError(f"{path}: could not be written ({error.strerror})") from None
 

@@ -4,7 +4,6 @@ It names images and shows none, since they show people: pictures come in only wh
 """
 
 import base64
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ferline.artifact import write_text
 from ferline.drift import charts, words
 from ferline.drift.compare import Drift
 from ferline.drift.judge import DRIFT, SMALL, Line
@@ -28,14 +28,9 @@ FORMS = {"size": "{:.0f}", "brightness": "{:.0f}", "contrast": "{:.0f}", "colour
 def write(drift: Drift, path: Path, show: bool) -> Path:
     """The page at `path`, whole or not at all; with `show` the pictures of the most unusual new images are in it."""
     text = render(drift, show)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            aside.write_text(text, encoding="utf-8")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        write_text(path, text)
     except OSError as error:
         raise FerlineError(f"{path}: the page could not be written ({error.strerror or error})") from None
     return path

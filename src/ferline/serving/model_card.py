@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ferline.artifact import write_text
 from ferline.emotions import in_order
 from ferline.errors import FerlineError
 from ferline.evaluation.evaluate import Evaluation
@@ -52,7 +53,7 @@ def write(
 ) -> None:
     """The card as a file."""
     try:
-        path.write_text(as_markdown(model, evaluation, exams))
+        write_text(path, as_markdown(model, evaluation, exams))
     except OSError as error:
         raise FerlineError(f"{path}: could not be written ({error.strerror})") from None
 
