@@ -102,6 +102,7 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
         prefix: str = "face",
         fold: int | None = None,
         seed: int | None = None,
+        people: bool = True,
     ) -> Evaluation:
         labels, tables, logits = np.arange(70) % len(EMOTIONS), [], {}
         for split, right in (("validation", validation), ("test", test)):
@@ -109,7 +110,7 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
             shares = np.full((70, len(EMOTIONS)), 0.05)
             shares[np.arange(70), predicted] = 0.7
             table = pd.DataFrame({"id": [f"{prefix}-{split}-{number:03}" for number in range(70)], "split": split})
-            table["subject"] = [f"person {number // 7}" for number in range(70)]
+            table["subject"] = [f"person {number // 7}" if people else None for number in range(70)]
             table["label"], table["predicted"], table["confidence"] = labels, predicted, 0.7
             table["slice_light"] = np.where(np.arange(70) % 2, "day", "night")
             tables.append(table.join(pd.DataFrame(shares, columns=probability_columns(EMOTIONS))))

@@ -71,16 +71,22 @@ def test_a_row_says_what_its_evaluation_says(make_evaluation):
     assert row["p_versus_best"] is None
 
 
-def test_models_are_tested_against_the_best_face_by_face(make_evaluation):
+def test_models_are_tested_against_the_best_with_the_faces_of_a_person_together(make_evaluation):
+    """Of 10 people with seven faces each, three have faces that only the best gets right: two, seven and one."""
     board = compare([make_evaluation("best", 60, 50), make_evaluation("other", 45, 40)], BY_F1)
-    first, second = np.arange(70) < 50, np.arange(70) < 40
-    assert board.rows[1]["p_versus_best"] == pytest.approx(mcnemar(first, second))
-    assert board.rows[1]["p_versus_best"] == pytest.approx(2 / 2**10)
+    first, second, people = np.arange(70) < 50, np.arange(70) < 40, np.arange(70) // 7
+    assert board.rows[1]["p_versus_best"] == pytest.approx(mcnemar(first, second, people))
+    assert board.rows[1]["p_versus_best"] == pytest.approx(2 / 2**3)
+
+
+def test_where_nobody_is_named_models_are_tested_face_by_face(make_evaluation):
+    models = [make_evaluation("best", 60, 50, people=False), make_evaluation("other", 45, 40, people=False)]
+    assert compare(models, BY_F1).rows[1]["p_versus_best"] == pytest.approx(2 / 2**10)
 
 
 def test_of_more_than_two_models_every_pair_is_tested_and_p_adjusted_for_their_number(make_evaluation):
     right = {"best": (60, 50), "middle": (45, 46), "last": (30, 40)}
-    board = compare([make_evaluation(name, *counts) for name, counts in right.items()], BY_F1)
+    board = compare([make_evaluation(name, *counts, people=False) for name, counts in right.items()], BY_F1)
     found = {(pair["first"], pair["second"]): pair for pair in board.content["pairs"]}
     assert set(found) == {("best", "middle"), ("best", "last"), ("middle", "last")}
     for (first, second), pair in found.items():

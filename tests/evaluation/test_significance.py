@@ -1,4 +1,5 @@
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -50,6 +51,35 @@ def test_mcnemar_is_that_of_statsmodels(first, second):
     one, two = right_of(1, first), right_of(2, second)
     table = [[np.sum(one & two), np.sum(one & ~two)], [np.sum(~one & two), np.sum(~one & ~two)]]
     assert mcnemar(one, two) == pytest.approx(reference_mcnemar(table, exact=True).pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.7, 0.6), (0.9, 0.3), (1.0, 0.98)])
+def test_with_a_face_each_people_change_nothing(first, second):
+    one, two = right_of(1, first), right_of(2, second)
+    assert mcnemar(one, two, np.arange(300)) == pytest.approx(mcnemar(one, two), abs=1e-12)
+
+
+def test_the_faces_of_a_person_are_one_witness():
+    """Every way to give the balances of 9 people a sign, counted one by one."""
+    people = np.random.default_rng(3).integers(0, 9, 120)
+    one, two = right_of(1, 0.8, 120), right_of(2, 0.6, 120)
+    balance = np.array([(one[people == n].sum() - two[people == n].sum()) for n in range(9)])
+    sums = np.array(list(product([-1, 1], repeat=9))) @ balance
+    assert mcnemar(one, two, people) == pytest.approx((abs(sums) >= abs(balance.sum())).mean())
+    assert mcnemar(one, two, np.zeros(120, int)) == 1.0, "of one person nothing can be said"
+
+
+def test_two_equally_good_models_are_told_apart_once_in_twenty_though_people_are_alike():
+    """28 faces of each of 12 people, of whom either model finds some easy: face by face a quarter would be apart."""
+    random, people = np.random.default_rng(0), np.repeat(np.arange(12), 28)
+    together, one_by_one = [], []
+    for _ in range(400):
+        easy = [1 / (1 + np.exp(-(0.8 + 0.7 * random.normal(size=12))))[people] for _ in range(2)]
+        one, two = (random.random(len(people)) < each for each in easy)
+        together.append(mcnemar(one, two, people) < 0.05)
+        one_by_one.append(mcnemar(one, two) < 0.05)
+    assert np.mean(together) < 0.08
+    assert np.mean(one_by_one) > 0.15
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 45])

@@ -110,9 +110,13 @@ def test_three_people_who_all_gain_are_no_proof(world, champion):
 
 
 def test_mcnemar_counts_the_faces_that_one_alone_gets_right(world, champion):
-    faces = judged(world.faces, world.first, world.second, lost=2, won=9)
+    faces = changed(judged(world.faces, world.first, world.second, lost=2, won=9))
+    faces.table["subject"] = None
     found = reign(champion, world.second, faces, world.policy(significance="mcnemar")).comparison
     assert (found.significance, found.p) == ("mcnemar", pytest.approx(binomtest(9, 11).pvalue))
+    faces.table["subject"] = "she"
+    found = reign(champion, world.second, faces, world.policy(significance="mcnemar")).comparison
+    assert found.p == 1.0, "all of them are one person's"
 
 
 def test_the_minimum_gain_is_part_of_the_question(world, champion):

@@ -11,6 +11,7 @@ import pandas as pd
 from ferline.artifact import Artifact, staging, write_json
 from ferline.errors import FerlineError
 from ferline.evaluation import figures
+from ferline.evaluation.bootstrap import numbered
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.metrics import weakest_class
 from ferline.evaluation.predictions import SCORED
@@ -70,7 +71,7 @@ def compare(evaluations: Sequence[Evaluation], promotion: PromotionParams, targe
     rows.sort(key=lambda row: _rank(row, promotion.select_by, promotion.select_on))
     by_name = {evaluation.architecture: evaluation for evaluation in evaluations}
     ranked = [by_name[row["architecture"]] for row in rows]
-    apart = pairs({evaluation.architecture: _right(evaluation) for evaluation in ranked})
+    apart = pairs({evaluation.architecture: _right(evaluation) for evaluation in ranked}, _people(ranked[0]))
     for row in rows:
         row["p_versus_best"] = _p_versus(rows[0]["architecture"], row["architecture"], apart)
     content = {
@@ -164,8 +165,18 @@ def _p_versus(best: str, other: str, apart: Sequence[dict[str, Any]]) -> float |
 
 def _right(evaluation: Evaluation) -> np.ndarray:
     """Whether each test face was told right, in order of id."""
-    test = evaluation.predictions[evaluation.predictions["split"] == "test"].sort_values("id")
+    test = _tested(evaluation)
     return (test["label"] == test["predicted"]).to_numpy()
+
+
+def _people(evaluation: Evaluation) -> np.ndarray | None:
+    """Who is in each of them, as a number; None where nobody is named."""
+    subjects = _tested(evaluation)["subject"]
+    return numbered(subjects.to_numpy(dtype=object), len(subjects)) if subjects.notna().any() else None
+
+
+def _tested(evaluation: Evaluation) -> pd.DataFrame:
+    return evaluation.predictions[evaluation.predictions["split"] == "test"].sort_values("id")
 
 
 def _draw(folder: Path, content: dict[str, Any], ranked: Sequence[Evaluation]) -> None:

@@ -16,11 +16,30 @@ def accuracy_interval(right: int, faces: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> float:
-    """The exact two-sided p of McNemar's test, which counts only faces that one gets right and the other wrong."""
+def mcnemar(first_right: np.ndarray, second_right: np.ndarray, people: np.ndarray | None = None) -> float:
+    """The exact two-sided p of McNemar's test, which counts only faces that one gets right and the other wrong.
+
+    `people`, a number for each face, holds those of one person together: their faces are alike, and counted one by one
+    would be many witnesses where there is one. Of two equally good models a person's balance would as often be the
+    other's, so all ways to give it a sign are as likely (an exact sign-flip test); with a face each it is McNemar's.
+    """
     only_first, only_second = _apart(first_right, second_right)
-    apart = only_first + only_second
-    return float(binomtest(only_first, apart).pvalue) if apart else 1.0
+    if people is None:
+        apart = only_first + only_second
+        return float(binomtest(only_first, apart).pvalue) if apart else 1.0
+    balance = np.bincount(people, weights=first_right.astype(int) - second_right.astype(int)).astype(int)
+    return _sign_flips(balance[balance != 0])
+
+
+def _sign_flips(balances: np.ndarray) -> float:
+    """How likely a sum as far from zero is where each balance has either sign: over all of their sums, exactly."""
+    reach = int(abs(balances).sum())
+    share = np.zeros(2 * reach + 1)  # of each sum from -reach to reach
+    share[reach] = 1
+    for each in abs(balances):
+        share = (np.roll(share, each) + np.roll(share, -each)) / 2
+    far = abs(np.arange(-reach, reach + 1)) >= abs(balances.sum())
+    return min(1.0, float(share[far].sum()))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -35,10 +54,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def pairs(answers: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+def pairs(answers: Mapping[str, np.ndarray], people: np.ndarray | None = None) -> list[dict[str, Any]]:
     """McNemar's test of every two models, adjusted for their number; `answers`: whether each told each face right."""
     of_two = list(combinations(answers, 2))
-    p = [mcnemar(answers[first], answers[second]) for first, second in of_two]
+    p = [mcnemar(answers[first], answers[second], people) for first, second in of_two]
     found = []
     for (first, second), alone, adjusted in zip(of_two, p, holm(p), strict=True):
         only_first, only_second = _apart(answers[first], answers[second])

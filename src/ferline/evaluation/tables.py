@@ -125,7 +125,8 @@ def _notes() -> list[str]:
     return [
         "- 95%: by bootstrap over the test faces, people drawn whole where they are known.",
         "- test lowest recall: the worst of the emotions, and which it is.",
-        "- p: exact McNemar test against the first row on the test faces, by Holm for all pairs of rows.",
+        "- p: exact McNemar test against the first row on the test faces, each person's together where people are "
+        "known, by Holm for all pairs of rows.",
         "- ECE: confidence against accuracy, after calibration.",
         "- corrupted: accuracy lost, on average, to noise, blur, JPEG, brightness, contrast and a covered part.",
         "- ms/face: median of one face at a time on one thread, as measured when the model was evaluated.",

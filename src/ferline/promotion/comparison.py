@@ -73,11 +73,12 @@ def _compared(
     old, new = (_answers(each, faces, rows, on_batch) for each in (model, candidate))
     metric, emotions = params.select_by, faces.emotions
     found = difference(labels, new, old, emotions, people, metric, params.min_gain, RESAMPLES, SEED)
+    each = numbered(people, len(labels))
     # Of n people all could gain by a coin's throw with 0.5^n; resamples of so few look surer than that.
-    witnesses = len(np.unique(numbered(people, len(labels))))
+    witnesses = len(np.unique(each))
     p = {
         "bootstrap": max(found.p, 0.5**witnesses),
-        "mcnemar": mcnemar(new.argmax(axis=1) == labels, old.argmax(axis=1) == labels),
+        "mcnemar": mcnemar(new.argmax(axis=1) == labels, old.argmax(axis=1) == labels, each),
         "none": None,
     }
     return Comparison(

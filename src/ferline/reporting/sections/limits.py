@@ -36,10 +36,7 @@ def _of_this(material: Material) -> Iterator[str]:
 
 def _of_faces(drawn_by: str) -> Iterator[str]:
     if drawn_by == "subject":
-        yield (
-            "Intervals draw people whole. McNemar's test takes faces one by one, so its p is too small where the "
-            "faces of a person are alike."
-        )
+        yield "Intervals draw people whole and tests hold a person's faces together: both speak of people like these."
     else:
         yield "Nothing says who is in the faces: where people recur, the intervals are too narrow."
 
