@@ -186,6 +186,14 @@ def test_where_all_are_right_or_none_is_the_interval_is_wilsons():
     )
 
 
+def test_where_all_are_right_no_number_is_surer_than_the_accuracy():
+    labels = np.arange(70) % 7
+    found = intervals(labels, SURE[labels], EMOTIONS, None, 200, seed=0)
+    for name in ("macro_f1", "balanced_accuracy", "macro_recall", "weighted_f1"):
+        assert found[name] == found["accuracy"] == pytest.approx(accuracy_interval(70, 70))
+    assert found["f1/happy"] == pytest.approx(accuracy_interval(10, 10))
+
+
 def test_by_subject_an_interval_holds_as_often_as_it_says_and_by_face_it_does_not():
     """40 people with a chance of their own around 0.7, 20 faces each; drawn by face, they pass for 800 witnesses."""
     held = {"by subject": 0, "by face": 0}

@@ -10,6 +10,7 @@ from ferline.evaluation.leaderboard import compare
 from ferline.evaluation.metrics import score
 from ferline.evaluation.pool import pool
 from ferline.evaluation.predictions import arrays_of
+from ferline.evaluation.significance import accuracy_interval
 from ferline.evaluation.tables import as_text
 from ferline.faces.faceset import FaceSet
 from ferline.params import EvaluationParams, PromotionParams
@@ -113,6 +114,12 @@ def test_the_interval_is_of_the_mean_over_the_folds(folds, tmp_path):
     assert (low, high) == pytest.approx(np.percentile(np.mean(drawn, axis=0), [2.5, 97.5]), abs=1e-12)
     assert low < 40 / 70 < high
     assert high - low < np.mean([np.ptp(fold.scores("test")["intervals"]["accuracy"]) for fold in folds])
+
+
+def test_folds_that_are_all_right_have_the_interval_of_all_their_faces(make_evaluation, tmp_path):
+    right = [make_evaluation("net", 70, 70, fold=fold, prefix=f"fold {fold}") for fold in range(2)]
+    found = pool(right, "macro_f1", QUICK, tmp_path / "pooled").scores("test")["intervals"]
+    assert found["accuracy"] == found["macro_f1"] == pytest.approx(accuracy_interval(140, 140))
 
 
 def test_of_seeds_the_numbers_are_means_and_the_best_on_validation_stands_for_them(seeds, tmp_path):

@@ -20,6 +20,10 @@ from ferline.evaluation.significance import accuracy_interval
 
 CONFIDENCE = 0.95
 COMPARED = ("accuracy", "macro_f1", "balanced_accuracy")
+PERFECT = (
+    "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_sensitivity", "macro_specificity",
+    "weighted_precision", "weighted_recall", "weighted_f1",
+)  # fmt: skip
 DRAWN_AT_ONCE = 1_000_000
 ROUNDING = 1e-12  # 0.71 - 0.70 is above 0.01 by 1e-17
 
@@ -191,7 +195,7 @@ def _ece_interval(members: Sequence[Answers], resamples: int) -> list[float]:
 def _at_the_ends(
     labels: np.ndarray, probabilities: np.ndarray, emotions: Sequence[str]
 ) -> dict[str, list[float] | None]:
-    """Wilson's interval of every share that is 0 or 1."""
+    """Wilson's interval of every share that is 0 or 1; where all faces are right, of what is 1 for that reason too."""
     once = np.ones((1, len(labels)), np.uint8)
     confusion = weighted.confusions(labels, probabilities.argmax(axis=1), len(emotions), once)[:, :, 0].astype(int)
     right, support, taken = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
@@ -202,5 +206,8 @@ def _at_the_ends(
             shares[f"precision/{emotion}"] = (right[k], taken[k])
         others = confusion.sum() - support[k]
         shares[f"specificity/{emotion}"] = (others - taken[k] + right[k], others)
+    if right.sum() == confusion.sum():  # then all of these are 1 as well, and as sure as the accuracy is
+        shares |= dict.fromkeys(PERFECT, shares["accuracy"])
+        shares |= {f"f1/{emotion}": (right[k], support[k]) for k, emotion in enumerate(emotions) if support[k]}
     ends = {name: (part, whole) for name, (part, whole) in shares.items() if whole and part in (0, whole)}
     return {name: list(accuracy_interval(int(part), int(whole))) for name, (part, whole) in ends.items()}

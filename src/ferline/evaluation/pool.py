@@ -123,14 +123,17 @@ def _pooled(
 def _intervals(
     members: Sequence[Evaluation], kind: str, split: str, names: Sequence[str], params: EvaluationParams
 ) -> dict[str, Any]:
-    """Of the means. Seeds tell the same faces, so the same are drawn for all; folds are drawn each for itself."""
+    """Of the means. Seeds tell the same faces, so the same are drawn for all; folds are drawn each for itself.
+
+    Where every resample of every member says the same, nothing was learnt from them: the pooled answers' stands.
+    """
     answers = []
     for number, member in enumerate(members):
         of_split = member.predictions[member.predictions["split"] == split]
         seed = params.seed + (number if kind == "folds" else 0)
         answers.append(bootstrap.Answers(*arrays_of(of_split, member.emotions), seed))
     found = bootstrap.mean_intervals(answers, members[0].emotions, params.resamples)
-    return {name: found[name] for name in names}
+    return {name: ends for name in names if (ends := found[name]) is None or ends[0] < ends[1]}
 
 
 def _calibration(members: Sequence[Evaluation], split: str) -> dict[str, Any]:
