@@ -1,5 +1,6 @@
 """Photos, folders and videos: every face told, every file accounted for."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -94,6 +95,19 @@ def test_a_phone_s_pictures_are_refused_by_name_and_not_passed_over(predictor, p
     assert [told.file for told in found.faces] == [str(good)]
     told = "HEIC, HEIF or AVIF, as phones write them, is not read here: convert it to JPEG or PNG"
     assert found.failed == [f"{phone}: {told}"]
+
+
+def test_what_is_wrong_in_a_folder_is_a_line_and_its_pictures_are_told(predictor, put, photo, tmp_path):
+    good = put("in/a.png", photo(1))
+    named = tmp_path / "in" / os.fsdecode(b"caf\xe9.jpg")
+    named.write_bytes(b"x")
+    (tmp_path / "in" / "again").symlink_to(tmp_path / "in")
+    found = recognise(asked_for([tmp_path / "in"]), predictor)
+    assert [told.file for told in found.faces] == [str(good)]
+    assert found.failed == [
+        f"{tmp_path}/in/caf\ufffd.jpg: a name that is not in UTF-8. Rename it",
+        f"{tmp_path}/in/again: a link to a folder that it stands in. Remove it",
+    ]
 
 
 def test_a_folder_is_searched_to_the_bottom_and_nothing_is_told_twice(put, photo, tmp_path, film):

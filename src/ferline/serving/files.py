@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from ferline.datasets.sources.files import images_under
-from ferline.errors import FerlineError
 from ferline.images.decode import UnreadableImage, decode
 
 # Read once, before the first video: FFmpeg would print lines of its own beside our one about a damaged file.
@@ -81,15 +80,14 @@ def pictures(asked: Iterable[Asked], every: int) -> Iterator[Picture]:
 
 
 def _below(folder: Path, but: Path | None) -> list[Asked]:
-    try:
-        names = [*images_under(folder), *(str(path.relative_to(folder)) for path in _videos_below(folder))]
-    except FerlineError as error:  # the reader's own words are those of adding a set
-        return [Asked(str(folder), folder.name, wrong=str(error).removesuffix(" Nothing was added"))]
+    bad: list[Asked] = []
+    images = images_under(folder, lambda place, reason: bad.append(Asked(place, Path(place).name, wrong=reason)))
+    names = [*images, *(str(path.relative_to(folder)) for path in _videos_below(folder))]
     if but and folder.resolve() in but.resolve().parents:
         names = [name for name in names if but.resolve() not in (folder / name).resolve().parents]
-    if not names:
+    if not names and not bad:
         return [Asked(str(folder), folder.name, wrong="no image and no video in this folder or below it")]
-    return [_file(folder / name, name) for name in sorted(names)]
+    return [*(_file(folder / name, name) for name in sorted(names)), *bad]
 
 
 def _videos_below(folder: Path) -> Iterator[Path]:

@@ -173,6 +173,23 @@ def test_one_of_the_two_folders_will_do(kaggle: Path) -> None:
     assert {row["split"] for row in rows_of(kaggle)} == {"validation", "test"}
 
 
+def test_a_third_folder_is_validation_by_any_of_its_names(kaggle: Path, encode: Callable[..., bytes]) -> None:
+    (kaggle / "valid" / "happy").mkdir(parents=True)
+    (kaggle / "valid" / "happy" / "a.jpg").write_bytes(encode(1, form=".jpg"))
+    rows = {row["id"]: row["split"] for row in rows_of(kaggle)}
+    assert (len(rows), rows["valid/happy/a.jpg"]) == (22, "validation")
+
+
+@pytest.mark.parametrize("place", ["more/happy/a.jpg", "validation/a.jpg"])
+def test_images_beside_the_splits_are_not_left_out_in_silence(
+    kaggle: Path, encode: Callable[..., bytes], place: str
+) -> None:
+    (kaggle / place).parent.mkdir(parents=True)
+    (kaggle / place).write_bytes(encode(1, form=".jpg"))
+    with pytest.raises(FerlineError, match=r"(more|validation): holds images \((happy/)?a\.jpg\).*Nothing was added"):
+        read(kaggle)
+
+
 def test_folders_that_name_no_emotion_are_refused_by_name(kaggle: Path, encode: Callable[..., bytes]) -> None:
     (kaggle / "train" / "bored").mkdir()
     (kaggle / "train" / "bored" / "Training_1.jpg").write_bytes(encode(1, form=".jpg"))

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from ferline.datasets.protocols import SIDE_WORDS, side_named
 from ferline.datasets.sources.files import few, images_under, row_of
 from ferline.datasets.sources.layout import within
 from ferline.datasets.sources.pixel_csv import read_pixel_csv, wrong
@@ -32,7 +33,6 @@ ABOUT = About(
 
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 SPLIT_OF = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-_FOLDERS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 _USAGE_IN_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_")
 
 LOOKED_FOR = (
@@ -93,10 +93,16 @@ def _csv_rows(path: Path, rows: Iterator) -> Iterator[Row]:
 def _split_of_folder(folder: Path) -> str | None:
     """The split, where it is the name of one and has folders of emotions in it."""
     emotions = any(named(path.name) for path in within(folder) if path != folder)
-    return _FOLDERS.get(folder.name.lower()) if emotions else None
+    return side_named(folder.name) if emotions else None
 
 
 def _read_folders(root: Path, parts: list[Path]) -> Found:
+    for other in within(root):
+        if other not in (root, *parts) and (image := next(images_under(other), None)):
+            raise FerlineError(
+                f"{other}: holds images ({image}) and is no folder of a split with a folder for each emotion in it. "
+                f"Splits are called {SIDE_WORDS}. Rename it or move it away. Nothing was added"
+            )
     files = [f"{part.name}/{path}" for part in parts for path in images_under(part)]
     unknown = sorted({path.rpartition("/")[0] for path in files if _label_of(path) is None})
     if unknown:
@@ -111,7 +117,7 @@ def _folder_rows(root: Path, files: list[str]) -> Iterator[Row]:
     for path in files:
         part, _, name = path.partition("/")
         usage = _USAGE_IN_NAME.match(name.rpartition("/")[2])
-        split = SPLIT_OF[usage[1]] if usage else _FOLDERS[part.lower()]
+        split = SPLIT_OF[usage[1]] if usage else side_named(part)
         yield row_of(root, path, label=_label_of(path), split=split)
 
 

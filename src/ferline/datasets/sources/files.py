@@ -1,7 +1,7 @@
 """Image files under a folder, in one order on every machine, as rows of a raw set."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +9,48 @@ from ferline.datasets.sources.source import Row
 from ferline.errors import FerlineError
 
 READABLE = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm"})
+Wrong = Callable[[str, str], None]
 SUFFIXES = READABLE | {".heic", ".heif", ".avif"}  # a phone's pictures are refused by name, not missing in silence
 
 
-def images_under(folder: Path) -> Iterator[str]:
+def _refuse(place: str, reason: str) -> None:
+    raise FerlineError(f"{place}: {reason}. Nothing was added")
+
+
+def images_under(folder: Path, wrong: Wrong = _refuse) -> Iterator[str]:
     """The paths of all image files below, relative to `folder`, sorted; systems' own leftovers are passed over.
 
-    Links are followed. A folder that may not be read is an error: its images would be missing in silence.
+    Links are followed. A folder that may not be read is an error: its images would be missing in silence. `wrong` is
+    told of each place and what is wrong there, and may let the others go on.
     """
-    return _images_below(str(folder), "", ())
+    return _images_below(str(folder), "", (), wrong)
 
 
-def _images_below(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
+def _images_below(folder: str, prefix: str, above: tuple[str, ...], wrong: Wrong) -> Iterator[str]:
     real = os.path.realpath(folder)
     if real in above:
-        raise FerlineError(f"{folder}: a link to a folder that it stands in. Remove it. Nothing was added")
+        wrong(_printable(folder), "a link to a folder that it stands in. Remove it")
+        return
     folders = []
-    for entry in _entries(folder):
+    for entry in _entries(folder, wrong):
         if entry.is_dir():
             folders.append(entry)
         elif entry.name[entry.name.rfind(".") :].lower() in SUFFIXES:
-            yield _readable(folder, prefix + entry.name)
+            path = prefix + entry.name
+            if path == _printable(path):
+                yield path
+            else:  # old zip files unpack to names in the code page of their day; no Parquet text can hold one
+                wrong(_printable(entry.path), "a name that is not in UTF-8. Rename it")
     for entry in folders:
-        yield from _images_below(entry.path, f"{prefix}{entry.name}/", (*above, real))
+        yield from _images_below(entry.path, f"{prefix}{entry.name}/", (*above, real), wrong)
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _printable(path: str) -> str:
+    """As it can be shown: bytes that are no UTF-8 as a sign for that."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _entries(folder: str, wrong: Wrong) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted(
@@ -42,16 +58,8 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
                 key=lambda entry: entry.name,
             )
     except OSError as error:
-        raise FerlineError(f"{folder}: cannot be read ({error.strerror}). Nothing was added") from None
-
-
-def _readable(folder: str, path: str) -> str:
-    """Old zip files unpack to names in the code page of their day; no Parquet text can hold one."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise FerlineError(f"{folder}: {path!r} is no name in UTF-8. Rename it. Nothing was added") from None
-    return path
+        wrong(_printable(folder), f"cannot be read ({error.strerror})")
+        return []
 
 
 def row_of(root: Path, path: str, **columns: Any) -> Row:
