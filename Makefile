@@ -92,5 +92,5 @@ lock:
 		--quiet pyproject.toml --output-file requirements.lock
 
 clean:
-	@rm -rf .ferline .zen
+	@rm -rf .ferline .zen $(READY)
 	@echo "Removed .ferline/ and .zen/. The environment (.venv/) and the data stay; run 'make setup' next."

@@ -7,14 +7,17 @@ from zenml.config.cache_policy import CachePolicy
 from zenml.utils.source_utils import get_source_root
 
 import ferline
+from ferline.home import ROOT
 
 LIBRARY = Path(ferline.__file__).parent
 
 
 def following(*modules: str, files: tuple[Path, ...] = ()) -> CachePolicy:
-    """Run the step again when the source of these modules changes, or of any ferline module that they import."""
+    """Run the step again when the source of these modules changes, of any ferline module that they import, or the
+    environment: another torch is another result."""
     sources = {path for module in modules for path in _closure(module)}
-    return CachePolicy(include_artifact_ids=False, file_dependencies=_named(sources | set(files)))
+    lock = {path for path in (ROOT / "requirements.lock",) if path.is_file()}
+    return CachePolicy(include_artifact_ids=False, file_dependencies=_named(sources | lock | set(files)))
 
 
 def _named(paths: set[Path]) -> list[str]:

@@ -24,7 +24,7 @@ def library(tmp_path, monkeypatch) -> Path:
 
 
 def names(policy) -> set[str]:
-    return {Path(path).name for path in policy.file_dependencies}
+    return {Path(path).name for path in policy.file_dependencies} - {"requirements.lock"}
 
 
 def test_imports_are_followed_at_any_depth(library):
@@ -38,6 +38,10 @@ def test_a_package_means_all_of_it(library):
 def test_files_may_be_added(library, tmp_path):
     assert "c.py" not in names(following("ferline.b"))
     assert names(following("ferline.b", files=(library / "c.py",))) == {"b.py", "c.py"}
+
+
+def test_another_environment_is_another_result(library):
+    assert "requirements.lock" in following("ferline.b").file_dependencies
 
 
 def test_every_step_follows_real_files():

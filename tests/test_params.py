@@ -184,6 +184,13 @@ def test_what_is_not_written_of_leakage_is_dropped_or_reported(content, tmp_path
     assert loaded(content, tmp_path).validation.leakage == LeakageParams("drop", "fail", "report")
 
 
+def test_a_profile_cannot_name_another_set(content, tmp_path):
+    content["profiles"]["finetune"]["dataset"] = {"name": "mine"}
+    told = r"profiles\.finetune\.dataset\.name: a profile cannot name another set"
+    with pytest.raises(FerlineError, match=told):
+        loaded(content, tmp_path)
+
+
 def test_a_profile_that_is_not_chosen_is_checked_too(content, tmp_path):
     content["profiles"]["paper"]["faces"] = {"sidd": 3}
     assert "(paper): faces.sidd: unknown key" in refused(content | {"profile": "quick"}, tmp_path)

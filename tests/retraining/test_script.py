@@ -168,6 +168,22 @@ def test_a_trial_trains_without_the_champion_and_main_decides_for_good(place: Wo
     assert "Pushed" in merged.retrain("push", "main")
 
 
+def test_a_trial_of_what_changes_nothing_trains_nothing(place: Workshop) -> None:
+    """A comment in params.yaml starts the workflow. That a trial decides otherwise than main is no change either."""
+    author = place.runner("author")
+    first = trained(place, "first")
+    first.retrain("push", "main")
+    author.git("pull", "--quiet", "origin", "main")
+    author.git("switch", "--quiet", "--create", "words")
+    path = author.folder / "params.yaml"
+    path.write_text(path.read_text() + "# a word\n")
+    author.commit("a word")
+    author.git("push", "--quiet", "origin", "HEAD")
+    trial = started(place, "trial", "words")
+    assert "Nothing to retrain" in trial.retrain("train", RETRAIN_TRIAL="true")
+    assert runs(trial) == []
+
+
 def test_a_trial_that_cannot_be_one_is_refused(place: Workshop) -> None:
     runner = started(place, "runner")
     path = runner.folder / "params.yaml"
@@ -237,14 +253,17 @@ def test_a_servers_address_and_key_reach_neither_the_log_nor_the_comment(place: 
     """They are secrets, and a message about a server that does not answer names it."""
     runner = started(place, "runner")
     said = "{os.environ['MLFLOW_TRACKING_URI']} does not answer; {os.environ['ZENML_STORE_API_KEY']}"
+    said += ", mlflow.example.org:5000"
     stage = f'import os; raise SystemExit(f"{said}")'
     (runner.folder / "pipeline.py").write_text(stage)
-    address, key = "https://someone:s3cret@mlflow.example.org", "ZENKEY_abc/+=&*[x]"
+    address, key = "https://someone:s3cret@mlflow.example.org:5000/at", "ZENKEY_abc/+=&*[x]"
     secrets = {"MLFLOW_TRACKING_URI": address, "ZENML_STORE_API_KEY": key, "RETRAIN_FORCE": "true"}
     said = runner.retrain("train", ok=False, **secrets)
     runner.retrain("comment", **secrets)
     for text in (said, (runner.folder / ".ferline" / "retrain" / "log").read_text(), runner.comment):
         assert "<MLFLOW_TRACKING_URI> does not answer; <ZENML_STORE_API_KEY>" in text
+        assert "<host of MLFLOW_TRACKING_URI>:5000" in text
+        assert "mlflow.example.org" not in text
         assert "s3cret" not in text
         assert "ZENKEY_abc" not in text
 

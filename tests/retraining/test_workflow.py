@@ -69,7 +69,7 @@ def test_forks_push_nothing_and_comment_nothing() -> None:
 
 @pytest.mark.parametrize("event", ["push", "pull_request"])
 def test_it_starts_where_dvc_would_run_the_pipeline(event: str) -> None:
-    assert EVENTS[event]["paths"] == ["data/**.dvc", "params.yaml", "requirements.lock"]
+    assert EVENTS[event]["paths"] == ["data/raw/**.dvc", "params.yaml", "requirements.lock"]
     stage = yaml.safe_load((HERE / "dvc.yaml").read_text())["stages"]["fer_training"]
     assert stage["deps"] == ["data/raw/${dataset.name}", "requirements.lock"]
 

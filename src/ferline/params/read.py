@@ -27,6 +27,12 @@ def load(path: Path | str = "params.yaml") -> Params:
     chosen = content.get("profile")
     if chosen not in profiles:
         raise FerlineError(f"{path}: profile: {chosen!r} is not allowed; write one of {', '.join(profiles)}")
+    for name, overlay in profiles.items():
+        if "name" in ((overlay or {}).get("dataset") or {}):
+            raise FerlineError(
+                f"{path}: profiles.{name}.dataset.name: a profile cannot name another set, since DVC and the "
+                "retraining follow dataset.name. Write the set there"
+            )
     # Every profile is checked, not only the chosen one: a typo must not wait for the day of the long run.
     checked = {
         name: _check(_overlaid(content, overlay or {}) | {"profile": name}, f"{path} ({name})")
