@@ -5,16 +5,19 @@
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe large --teachers T --out MODEL_FOLDER
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe medium --out A       # and --seed 1 --out B
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe small --teachers A B --out MODEL_FOLDER
+    python benchmarks/champion.py calibrate fer2013.csv fer2013new.csv --model FOLDER --out MODEL_FOLDER
     python benchmarks/champion.py search fer2013.csv fer2013new.csv --recipe alone --epochs 12 --out search.json
 
 Learns from every row of Training that FER+ gives a name to (the others show no face), without those whose pixels stand
 in PublicTest too, and chooses the epoch on PublicTest's own labels. `search` changes one thing of the recipe at a time.
-A training that was stopped goes on when the same command is given again. Needs no ZenML and no MLflow.
+A training that was stopped goes on when the same command is given again. `calibrate` fits the temperature
+of a trained model's votes anew, as a training of today would at its end. Needs no ZenML and no MLflow.
 """
 
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 import time
 from dataclasses import asdict, replace
@@ -24,12 +27,13 @@ from typing import Any
 import real_faces
 import torch
 
-from ferline.artifact import scratch_folder, state_folder, write_json
+from ferline.artifact import scratch_folder, staging, state_folder, write_json
 from ferline.augment.policy import AugmentationPolicy
 from ferline.datasets.sources import SOURCES
 from ferline.faces.faceset import FaceSet
+from ferline.models import temperature
 from ferline.models.predecessors import Predecessors
-from ferline.models.trained import TrainedModel
+from ferline.models.trained import CARD, TrainedModel
 from ferline.params import (
     ArchitectureParams,
     AugmentationParams,
@@ -131,6 +135,19 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
     return model
 
 
+def calibrated(model: TrainedModel, faces: FaceSet, target: Path) -> TrainedModel:
+    """The same network with the votes' temperature as a training fits it today, and the commit that did."""
+    rows = faces.rows("validation")
+    shares = faces.second_opinions(rows)
+    voted = shares.any(axis=1)
+    fitted = temperature.fit_shares(model.voted().logits(faces.images[rows][voted]), shares[voted])
+    with staging(target) as folder:
+        for name in model.manifest:
+            shutil.copyfile(model.folder / name, folder / name)
+        write_json(folder / CARD, model.card | {"votes_temperature": fitted, "calibrated": real_faces.commit()})
+    return TrainedModel(target)
+
+
 def changed(recipe: ArchitectureParams, **values: Any) -> ArchitectureParams:
     """The recipe with values of its training, augmentation or options in place of its own."""
     parts = {"training": recipe.training, "augmentation": recipe.augmentation}
@@ -198,10 +215,11 @@ def search(name: str, recipe: ArchitectureParams, faces: FaceSet, given: argpars
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["train", "search"])
+    parser.add_argument("what", choices=["train", "calibrate", "search"])
     parser.add_argument("csv", type=Path)
     parser.add_argument("votes", type=Path)
     parser.add_argument("--recipe", choices=list(RECIPES), default="alone")
+    parser.add_argument("--model", type=Path, help="to calibrate")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--teachers", nargs="+", default=(), help="models' folders, whose mean is taught too")
@@ -209,12 +227,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="of each change of a search")
     parser.add_argument("--changes", nargs="+", choices=list(CHANGES), help="of a search; all of them unless told")
     given = parser.parse_args()
-    if given.recipe in TAUGHT and not given.teachers:
+    if given.what == "calibrate" and not given.model:
+        parser.error("calibrate needs --model")
+    if given.what != "calibrate" and given.recipe in TAUGHT and not given.teachers:
         parser.error(f"--recipe {given.recipe} learns from others: name them with --teachers")
     recipe = changed(RECIPES[given.recipe], teachers=tuple(given.teachers))
     given.epochs = given.epochs or recipe.training.epochs
     faces = faces_of(given.csv, given.votes, state_folder("champion") / "faces")
     print({split: len(faces.rows(split)) for split in ("train", "validation")}, file=sys.stderr)
+    if given.what == "calibrate":
+        model = calibrated(TrainedModel(given.model).verify(), faces, given.out)
+        print(f"{model.folder}: {model.digest}, {model.temperature:.4f}, {model.voted().temperature:.4f}")
+        return
     if given.what == "search":
         search(given.recipe, recipe, faces, given)
         return

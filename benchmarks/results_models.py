@@ -36,7 +36,7 @@ def sections(content: dict[str, Any]) -> list[list[str]]:
     return [
         _models(models),
         _reached(models),
-        _lessons(models["ferline_small"], content.get("ferline_small_alone")),
+        _lessons(models, {name: content[f"{name}_alone"] for name in models if f"{name}_alone" in content}),
         _emotions(models),
         _trust(models),
         _corrupted(models),
@@ -129,32 +129,39 @@ def _against_the_bars(models: Measured) -> str:
     )
 
 
-def _lessons(shipped: dict[str, Any], alone: dict[str, Any] | None) -> list[str]:
+def _lessons(models: Measured, alone: Measured) -> list[str]:
+    taught = {name: shipped for name, shipped in models.items() if shipped.get("beside")}
     lines = ["## What teaching gained", ""]
-    teachers = shipped.get("beside")
-    if not teachers:
-        return [*lines, "Not run: this one learnt from labels and votes alone."]
+    if not taught:
+        return [*lines, "Not run: they learnt from labels and votes alone."]
+    share = ", ".join(f"{each['model']['card']['training']['taught']:g} (`{name}`)" for name, each in taught.items())
     lines += [
-        "The teachers learn from labels and votes; of the small one's loss "
-        f"{shipped['model']['card']['training']['taught']:g} is against the mean of their shares for the very picture "
-        "that it sees, moved and covered alike. PublicTest, per cent; minutes on two CPU cores, a teacher's on one of "
-        "them, beside other work.",
+        f"The teachers learn from labels and votes. Of a taught one's loss {share} is against the mean of their shares "
+        "for the very picture that it sees, moved and covered alike. PublicTest, per cent; minutes on two CPU cores "
+        "(the small one's teachers each on one of them), beside other work.",
         "",
         "| network | weights | epochs | minutes | 7 classes | ten views | 8 classes | ten views |",
         "|" + "---|" * 8,
     ]
+    for name, shipped in taught.items():
+        lines += _lesson_rows(name, shipped, alone.get(name))
+    told = [f"`{name}` {_gained(each['exams']['none'], alone[name]['exams']['none'])}" for name, each in taught.items()
+            if name in alone]  # fmt: skip
+    return [*lines, *(["", f"Taught instead of alone: {'; '.join(told)}."] if told else [])]
+
+
+def _lesson_rows(name: str, shipped: dict[str, Any], alone: dict[str, Any] | None) -> list[str]:
+    """Itself without teachers, each of them, their mean, and what it learnt from them."""
+    rows, teachers = [], shipped["beside"]
     if alone:
-        own = alone["model"]
-        cells = _lesson(own["card"], len(own["epochs"]), own["minutes"], alone["exams"])
-        lines.append(f"| the small one, alone | {cells} |")
+        rows.append((f"`{name}`, alone", _lesson(alone["model"], alone["exams"])))
     for each in teachers["models"]:
-        cells = _lesson(each["card"], each["card"]["training"]["epochs"], each["minutes"], each["exams"])
-        lines.append(f"| teacher, seed {each['card']['seed']} | {cells} |")
-    lines.append(f"| the teachers' mean | {DASH} | {DASH} | {DASH} | {_four(teachers['mean'])} |")
-    own = shipped["model"]
-    cells = _lesson(own["card"], len(own["epochs"]), own["minutes"], shipped["exams"])
-    lines.append(f"| **the small one, taught** | {cells} |")
-    return [*lines, "", _gained(shipped["exams"]["none"], alone["exams"]["none"])] if alone else lines
+        own = {**each, "epochs": range(each["card"]["training"]["epochs"])}
+        rows.append((f"a teacher of `{name}`, seed {each['card']['seed']}", _lesson(own, each["exams"])))
+    if len(teachers["models"]) > 1:
+        rows.append(("their mean", f"{DASH} | {DASH} | {DASH} | {_four(teachers['mean'])}"))
+    rows.append((f"**`{name}`, taught**", _lesson(shipped["model"], shipped["exams"])))
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _gained(taught: dict[str, Any], alone: dict[str, Any]) -> str:
@@ -168,11 +175,12 @@ def _gained(taught: dict[str, Any], alone: dict[str, Any]) -> str:
             f"{gain:+.1f} points on {name} (an interval is {50 * (high - low):.1f} points to either side), log loss "
             f"{before:.3f} to {after:.3f}"
         )
-    return f"Taught instead of alone: {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
-def _lesson(card: dict[str, Any], epochs: int, minutes: float | None, exams: dict[str, Any]) -> str:
-    return f"{card['parameters']:,} | {epochs} | {f'{minutes:.0f}' if minutes else DASH} | {_four(exams)}"
+def _lesson(model: dict[str, Any], exams: dict[str, Any]) -> str:
+    minutes = f"{model['minutes']:.0f}" if model["minutes"] else DASH
+    return f"{model['card']['parameters']:,} | {len(model['epochs'])} | {minutes} | {_four(exams)}"
 
 
 def _four(exams: dict[str, Any]) -> str:
@@ -232,7 +240,28 @@ def _trust(models: Measured) -> list[str]:
             cells = " | ".join(f"{number:.4f}" for number in numbers)
             lines.append(f"| {question['title']} | `{name}` | {cells} |")
     own = "Their temperatures were fitted on PublicTest as well: on other faces the errors will be larger."
-    return [*lines, "", own]
+    return [*lines, "", own, "", *_people(models)]
+
+
+def _people(models: Measured) -> list[str]:
+    """What `predict` says, held against those who voted."""
+    lines = [
+        "By votes, as `predict` tells unless asked otherwise, a confidence is the share of people who would say so "
+        "too. Of all faces of PublicTest that were voted on, those without a majority included:",
+        "",
+        "| model | faces | without a majority | mean confidence | people who say so | calibration error |",
+        "|" + "---|" * 6,
+    ]
+    for name, shipped in models.items():
+        own = shipped["people"]
+        cells = [f"`{name}`", f"{own['faces']:,}", f"{own['without_majority']:,}"]
+        cells += [f"{own[key]:.4f}" for key in ("confidence", "agreed", "ece")]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [
+        *lines,
+        "",
+        "Of faces with a majority alone, the 8 classes above, they are therefore right more often than they say.",
+    ]
 
 
 def _corrupted(models: Measured) -> list[str]:

@@ -219,6 +219,7 @@ def main() -> None:
             "minutes": took,
         },
         "exams": {views: told(exam) for views, exam in exams.items()},
+        "people": exams["none"].content["people"],
         "copies": copies(exams["none"], given.csv),
         "latency": latencies(model),
         "data": exams["none"].content["data"],

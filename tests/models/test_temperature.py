@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from ferline.models.svm import ABSENT
-from ferline.models.temperature import LEAST, MOST, fit, probabilities
+from ferline.models.temperature import LEAST, MOST, fit, fit_shares, probabilities
 
 
 def model(temperature: float, faces: int = 1500) -> tuple[np.ndarray, np.ndarray]:
@@ -82,3 +82,23 @@ def test_probabilities_sum_to_one_in_float64_however_large_the_logits():
     shares = probabilities(np.array([[1e5, 0, -1e5], [3, 3, 3]], np.float32), 0.1)
     assert shares.dtype == np.float64
     np.testing.assert_allclose(shares, [[1, 0, 0], [1 / 3] * 3], atol=1e-15)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_of_people_who_disagree_the_temperature_is_that_of_their_shares(temperature):
+    """Also of the faces without a majority, whose sharpest answer would be wrong."""
+    honest = np.random.default_rng(5).normal(size=(1500, 7))
+    shares = probabilities(honest, 1.0)
+    assert (shares.max(axis=1) <= 0.5).mean() > 0.5
+    assert fit_shares(temperature * honest, shares) == pytest.approx(temperature, rel=1e-4)
+    told = probabilities(temperature * honest, fit_shares(temperature * honest, shares))
+    np.testing.assert_allclose(told, shares, atol=1e-4)
+
+
+def test_one_hot_shares_are_labels():
+    logits, labels = model(2.5)
+    assert fit_shares(logits, np.eye(7)[labels]) == pytest.approx(fit(logits, labels), rel=1e-9)
+
+
+def test_where_nobody_voted_the_temperature_is_one():
+    assert fit_shares(np.empty((0, 8)), np.empty((0, 8))) == 1.0

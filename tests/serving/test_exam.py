@@ -72,6 +72,14 @@ def test_of_several_splits_only_the_one_asked_for_counts(make_model, fer2013_csv
         asked(model, csv)
 
 
+def test_a_set_without_splits_is_asked_for_as_a_whole(make_model, tmp_path, photo, put):
+    for number in range(2):
+        put(f"in/happy/{number}.png", photo(number))
+    with pytest.raises(FerlineError, match=r"it has 2 of no split\. Write --split all$"):
+        asked(make_model(), tmp_path / "in", reader="folder")
+    assert asked(make_model(), tmp_path / "in", "all", reader="folder").content["data"]["images"] == 2
+
+
 def test_votes_ask_the_same_faces_for_eight_classes(make_model, fer2013_csv):
     csv, votes = fer2013_csv()
     questions = asked(make_model(KNOWN), csv, votes=votes).content["questions"]
@@ -156,6 +164,30 @@ def test_an_image_that_cannot_be_read_stops_the_exam(make_model, tmp_path, photo
         asked(make_model(), tmp_path / "set", "all", "folder")
 
 
+def test_confidence_is_held_against_all_people_also_where_they_disagree(two_heads, fer2013_csv, faces_of):
+    """Of 140 faces seven show none to FER+; to ten of the others half of the voters say another emotion each."""
+    csv, votes = fer2013_csv()
+    lines = votes.read_text().splitlines()
+    for number in range(1, 11):
+        usage, name, *_ = lines[number].split(",")
+        lines[number] = ",".join([usage, name, "5", "5", *["0"] * 8])
+    votes.write_text("\n".join(lines) + "\n")
+    exam = asked(two_heads, csv, votes=votes)
+    people = exam.content["people"]
+    assert (people["faces"], people["without_majority"]) == (133, 10)
+    assert exam.content["questions"]["8_majority"]["scores"]["faces"] == 123
+    assert "Votes: 133 faces, on 10 of which no emotion has most of them" in as_text(exam.content)
+    told = two_heads.voted().predict(faces_of(csv)[0])
+    shown = np.array([number % 20 != 15 for number in range(140)])
+    assert people["confidence"] == pytest.approx(told.max(axis=1)[shown].mean())
+
+
+def test_without_votes_or_their_head_nothing_is_said_of_people(two_heads, make_model, fer2013_csv):
+    csv, votes = fer2013_csv()
+    assert asked(two_heads, csv).content["people"] is None
+    assert asked(make_model(KNOWN), csv, votes=votes).content["people"] is None
+
+
 def test_votes_of_other_rows_are_refused(make_model, fer2013_csv):
     csv, votes = fer2013_csv()
     lines = votes.read_text().splitlines()
@@ -209,7 +241,7 @@ def test_the_text_says_every_number_with_its_interval(make_model, fer2013_csv):
     low, high = scores["intervals"]["accuracy"]
     assert f"{scores['accuracy']:.4f}  ({low:.4f} to {high:.4f})" in text
     assert "the model never says contempt: all such faces count as mistakes" in text
-    assert "none of these images was trained or chosen on" in text
+    assert "none of these files was trained or chosen on (byte for byte" in text
     assert "7 no face" in text
 
 

@@ -130,6 +130,14 @@ def test_exams_stand_beside_with_and_without_what_was_trained_on(make_model, exa
     assert "Measured on `exam.csv` (fer2013, test, 140 images)" in text
 
 
+def test_confidence_by_votes_stands_beside_people(two_heads, exam_of):
+    exam = exam_of(two_heads)
+    told = section(as_markdown(two_heads, exams=[exam]), "Confidence")
+    assert "one of 0.500, fitted to what people said of all faces" in told
+    assert "Of 133 faces (exam.csv, test), on 0 of which no emotion has most votes, it is sure of " in told
+    assert f"as {exam['people']['agreed']:.3f} of the people say so too" in told
+
+
 def test_equal_models_have_equal_cards(measured, tmp_path):
     model, evaluation = measured
     write(tmp_path / "a.md", model, evaluation)

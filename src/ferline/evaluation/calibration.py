@@ -70,6 +70,20 @@ def squared_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(((shares - np.eye(shares.shape[1])[labels]) ** 2).sum(axis=1))
 
 
+def against_people(shares: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    """Whether 80% is said where 80% of the people say so too; `shares`[N, emotions] of them, agreed or not."""
+    told = normalised(probabilities)
+    confidence, emotion = told.max(axis=1), told.argmax(axis=1)
+    agreed = shares[np.arange(len(shares)), emotion]
+    gaps = np.bincount(_places(confidence, BINS), weights=confidence - agreed, minlength=BINS)
+    return {
+        "faces": len(shares),
+        "confidence": float(confidence.mean()),
+        "agreed": float(agreed.mean()),
+        "ece": float(abs(gaps).sum() / len(shares)),
+    }
+
+
 def normalised(probabilities: np.ndarray) -> np.ndarray:
     """In float64, with rows that sum to 1 to its precision; those of float32 do within 1e-6."""
     wide = np.asarray(probabilities, np.float64)

@@ -24,10 +24,22 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> float:
     right = logits.argmax(axis=1) == labels
     if right.all() or not right.any():
         return 1.0
-    faces = np.arange(len(labels))
+    return _least(logits, np.eye(logits.shape[1])[labels])
+
+
+def fit_shares(logits: np.ndarray, shares: np.ndarray) -> float:
+    """The same where people disagree: `shares`[N, emotions] of them said each emotion, and all faces count.
+
+    Fitted on the easy ones alone, of which most say one thing, a network would be sure of the others too.
+    """
+    return _least(np.asarray(logits, np.float64), np.asarray(shares, np.float64)) if len(shares) else 1.0
+
+
+def _least(logits: np.ndarray, shares: np.ndarray) -> float:
+    said = shares > 0  # an emotion that a network cannot tell has no logarithm, and no share
 
     def loss(log_temperature: float) -> float:
-        return -float(log_softmax(logits / np.exp(log_temperature), axis=1)[faces, labels].mean())
+        return -float((shares[said] * log_softmax(logits / np.exp(log_temperature), axis=1)[said]).sum() / len(shares))
 
     # The loss is convex in 1/T and so has one dip in log T, which Brent's method finds in some 15 steps.
     found = minimize_scalar(loss, bounds=(np.log(LEAST), np.log(MOST)), method="bounded", options={"xatol": 1e-7})

@@ -28,6 +28,7 @@ from ferline.datasets.sources.source import Found, Row, Source
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
 from ferline.evaluation import robustness
+from ferline.evaluation.calibration import against_people
 from ferline.evaluation.predictions import probability_columns
 from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
 from ferline.faces.cropper import Crop
@@ -42,7 +43,7 @@ from ferline.serving import views
 from ferline.serving.predictor import Predictor
 
 TASK = 32  # faces cropped, and told, at a time; a whole split at 224 pixels would be 540 MB
-ALL = "all"
+ALL, NO_SPLIT = "all", "of no split"
 KEPT = ("id", "label", "votes", "subject")
 
 
@@ -109,6 +110,7 @@ def examine(
         "data": _data(source, found, path, side, answers, votes),
         "bootstrap": drawn_by(answers.table, params),
         "questions": {key: content for key, (content, _) in told.items()},
+        "people": _people(model, answers),
     }
     return Exam(content, pd.concat([table.assign(question=key) for key, (_, table) in told.items()]))
 
@@ -136,12 +138,13 @@ def _voted(rows: Iterable[Row], found: Found, source: Source, path: Path, votes:
 def _of_side(rows: Iterable[Row], side: str, path: Path) -> Iterator[Row]:
     met: Counter[str] = Counter()
     for row in rows:
-        met[row.get("split") or "no split"] += 1
+        met[row.get("split") or NO_SPLIT] += 1
         if side in (ALL, row.get("split")):
             yield row
     if side != ALL and not met[side]:
         there = ", ".join(f"{count:,} {name}" for name, count in sorted(met.items())) or "nothing"
-        raise FerlineError(f"{path}: no image of the split {side!r}; it has {there}. Write --split with one of these")
+        which = f"--split {ALL}" if set(met) <= {NO_SPLIT} else f"--split with one of these, or --split {ALL}"
+        raise FerlineError(f"{path}: no image of the split {side!r}; it has {there}. Write {which}")
 
 
 def _cropped(source: Source, found: Found) -> bool:
@@ -264,6 +267,24 @@ def _marked(
         "robustness": _robustness(answering, answers, kept, table, question, params),
     }
     return content, table
+
+
+def _people(model: TrainedModel, answers: _Answers) -> dict[str, Any] | None:
+    """How the confidence of what the votes' head tells compares with the share of people who say so, of all faces that
+    were voted on: also of those without a majority, which no question asks about."""
+    if not model.tells_votes:
+        return None
+    voted, _ = labelled(answers.table.assign(label=None), DatasetParams("exam", emotions=KNOWN, labels="own"))
+    known = voted["votes"].notna().to_numpy()
+    if not known.any():
+        return None
+    shares = np.array(voted["votes"][known].tolist())
+    head = model.voted()
+    told = _for(head.emotions, answers.logits[VOTES][known], KNOWN)
+    return {
+        "without_majority": int((shares.max(axis=1) <= 0.5).sum()),
+        **against_people(shares, probabilities(told, head.temperature)),
+    }
 
 
 def _robustness(

@@ -25,6 +25,8 @@ def as_text(content: Mapping[str, Any]) -> str:
     ]
     for question in content["questions"].values():
         lines += ["", question["title"], *_question(question)]
+    if people := content.get("people"):
+        lines += ["", *_people(people)]
     by = "people drawn whole" if content["bootstrap"]["by"] == "subject" else "face by face"
     return "\n".join([*lines, "", f"Intervals: 95%, {content['bootstrap']['resamples']:,} resamples, {by}."])
 
@@ -56,11 +58,19 @@ def _question(question: Mapping[str, Any]) -> list[str]:
     return lines + _classes(question)
 
 
+def _people(people: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Votes: {people['faces']:,} faces, on {people['without_majority']:,} of which no emotion has most of them",
+        f"  told with {people['confidence']:.4f} on average, as {people['agreed']:.4f} of the people say too; "
+        f"calibration error {people['ece']:.4f}",
+    ]
+
+
 def _seen(question: Mapping[str, Any]) -> list[str]:
-    """What the model was trained or chosen on, bit for bit."""
+    """What the model was trained or chosen on, bit for bit: the same picture in another form of file is not known."""
     seen, unseen = question["seen"], question["unseen"]
     if not seen:
-        return ["  none of these images was trained or chosen on"]
+        return ["  none of these files was trained or chosen on (byte for byte: a picture saved anew is not known)"]
     if unseen is None:
         return ["  all of these images were trained or chosen on: this is no test"]
     return [

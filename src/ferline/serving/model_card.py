@@ -71,7 +71,7 @@ def as_markdown(
         ("Training", _training(model)),
         ("Results", _results(scored)),
         *((f"By emotion: {title}", _classes(scores)) for title, scores, found in scored if found),
-        ("Confidence", _calibration(model, scored)),
+        ("Confidence", _calibration(model, scored, exams)),
         ("When the picture is bad", _robustness(evaluation, exams)),
         ("For whom it works", _groups(evaluation)),
         ("Harms and limits", _limits(model, exams)),
@@ -194,13 +194,17 @@ def _classes(scores: Mapping[str, Any]) -> list[str]:
     return _table(("emotion", "faces", "precision", "recall", "F1"), rows)
 
 
-def _calibration(model: TrainedModel, scored: Sequence[Scored]) -> list[str]:
+def _calibration(model: TrainedModel, scored: Sequence[Scored], exams: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [
         f"Its logits are divided by a temperature of {model.temperature:.3f}, fitted on validation, so that of the "
         "faces told with 80% some 80% are right."
     ]
     if model.tells_votes:
-        lines[0] += f" Those of the votes by one of {model.voted().temperature:.3f}, fitted where most people agreed."
+        lines[0] += (
+            f" Those of the votes by one of {model.voted().temperature:.3f}, fitted to what people said of all faces, "
+            "so that of 100 people some 80 would say what is told with 80%."
+        )
+    lines += [_beside_people(exam) for exam in exams if exam.get("people")]
     rows = [
         (title, *(_share(found[when][key]) for when in ("before", "after") for key in ("ece", "log_loss")))
         for title, _, found in scored
@@ -208,6 +212,15 @@ def _calibration(model: TrainedModel, scored: Sequence[Scored]) -> list[str]:
     ]
     names = ("measured on", "ECE before", "log loss before", "ECE after", "log loss after")
     return [*lines, "", *_table(names, rows)] if rows else lines
+
+
+def _beside_people(exam: Mapping[str, Any]) -> str:
+    people, data = exam["people"], exam["data"]
+    return (
+        f"Of {people['faces']:,} faces ({data['file']}, {data['split']}), on {people['without_majority']:,} of which "
+        f"no emotion has most votes, it is sure of {people['confidence']:.3f} by votes on average, as "
+        f"{people['agreed']:.3f} of the people say so too; calibration error {people['ece']:.3f}."
+    )
 
 
 def _robustness(evaluation: Evaluation | None, exams: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -251,11 +251,9 @@ def _write(
 
 
 def _votes_temperature(training: Training, faces: FaceSet) -> float:
-    """Of the second head, fitted on the validation faces of which most taggers said one thing."""
+    """Of the second head, fitted on the validation faces that were voted on."""
     engine = training.engine
     shares = faces.second_opinions(engine.validation.rows)
-    agreed = shares.max(axis=1) > 0.5
-    if not agreed.any():
-        return 1.0
+    voted = shares.any(axis=1)
     logits = scoring.over(engine.network, engine.network.as_voted, engine.validation).double().cpu().numpy()
-    return temperature.fit(logits[agreed], shares[agreed].argmax(axis=1))
+    return temperature.fit_shares(logits[voted], shares[voted])
