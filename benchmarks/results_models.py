@@ -36,7 +36,10 @@ def sections(content: dict[str, Any]) -> list[list[str]]:
     return [
         _models(models),
         _reached(models),
-        _lessons(models, {name: content[f"{name}_alone"] for name in models if f"{name}_alone" in content}),
+        _lessons(
+            {name: content[name] for name in (*SHIPPED, "ferline_pupil") if name in content},
+            {name: content[f"{name}_alone"] for name in models if f"{name}_alone" in content},
+        ),
         _emotions(models),
         _trust(models),
         _corrupted(models),
