@@ -173,10 +173,10 @@ def _gained(taught: dict[str, Any], alone: dict[str, Any]) -> str:
     for key, name in (("7_own", "7 classes"), ("8_majority", "8 classes")):
         low, high = taught[key]["intervals"]["accuracy"]
         gain = 100 * (taught[key]["accuracy"] - alone[key]["accuracy"])
-        before, after = (each[key]["after"]["log_loss"] for each in (alone, taught))
+        before, after = (each[key]["before"]["log_loss"] for each in (alone, taught))
         parts.append(
             f"{gain:+.1f} points on {name} (an interval is {50 * (high - low):.1f} points to either side), log loss "
-            f"{before:.3f} to {after:.3f}"
+            f"{before:.3f} to {after:.3f} (before calibration)"
         )
     return "; ".join(parts)
 

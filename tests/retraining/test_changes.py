@@ -310,7 +310,7 @@ def test_a_failed_validation_is_told_in_its_own_words(project: Results) -> None:
     assert words in page
     assert "- There are test images: found 0\n" in page
     assert "`.ferline/failed_validation/tiny/docs/index.html` on the runner" in page
-    assert "Nothing was registered and nothing was pushed: version 2 is in use as before." in page
+    assert "Nothing was registered and nothing was pushed: the model in use stays." in page
     assert "| model |" not in page
     assert "/home/runner" not in page
     assert "failed to reproduce" not in page
@@ -318,8 +318,9 @@ def test_a_failed_validation_is_told_in_its_own_words(project: Results) -> None:
 
 def test_another_message_of_ours_is_told(project: Results) -> None:
     page = project.page(log="Error: first\nError: params.yaml: profile: 'fast' is not allowed; write quick\n")
-    assert page.startswith("## Retraining failed; the champion stays\n\nparams.yaml: profile: 'fast' is not allowed")
+    assert page.startswith("## Retraining failed\n\nparams.yaml: profile: 'fast' is not allowed")
     assert "first" not in page
+    assert "Nothing was pushed; `ferline champion` says which model is in use.\n" in page
 
 
 def test_of_a_failure_that_is_not_ours_the_log_is_shown_as_it_ends(project: Results) -> None:
@@ -331,12 +332,6 @@ def test_of_a_failure_that_is_not_ours_the_log_is_shown_as_it_ends(project: Resu
     assert shown[-1] == "OutOfMemoryError: CUDA out of memory"
     assert len(shown) == 16
     assert "line 3\n" not in page
-
-
-def test_a_failure_before_there_was_a_champion_names_none(project: Results) -> None:
-    project.write(decision=decided("gates", promoted=False, champion_version=None))
-    project.commit("no champion")
-    assert "Nothing was registered and nothing was pushed.\n" in project.page(log="Error: no")
 
 
 @pytest.mark.parametrize("broken", ["profile: [", "", "dataset: 3\n"], ids=["no YAML", "empty", "no set"])

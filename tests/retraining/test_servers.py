@@ -147,5 +147,5 @@ def test_a_key_that_the_server_does_not_take_stops_before_anything_runs(
     said = runner.retrain("train", ok=False, ZENML_STORE_API_KEY="ZENKEY_wrong", RETRAIN_FORCE="true")
     assert not ran(said)
     runner.retrain("comment")
-    assert runner.comment.startswith("## Retraining failed; the champion stays\n")
+    assert runner.comment.startswith("## Retraining failed\n")
     assert "CredentialsNotValid: Authentication error" in runner.comment

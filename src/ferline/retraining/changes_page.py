@@ -26,8 +26,7 @@ def as_markdown(changes: Changes) -> str:
 def _headline(changes: Changes) -> str:
     failure, decision = changes.failure, changes.now.decision
     if failure is not None:
-        why = "Validation stops the retraining" if _is_validation(failure) else "Retraining failed"
-        return f"{why}; the champion stays"
+        return "Validation stops the retraining; the champion stays" if _is_validation(failure) else "Retraining failed"
     if not changes.any:
         return "Nothing changed"
     if decision is None:
@@ -68,9 +67,10 @@ def _is_validation(failure: Failure) -> bool:
 def _failure(changes: Changes) -> list[str]:
     failure = changes.failure
     assert failure is not None
-    champion = (changes.before.decision or {}).get("champion_version")
-    stays = "Nothing was registered and nothing was pushed"
-    stays += f": version {champion} is in use as before." if champion else "."
+    # What fails after validation may have failed after the promotion: only the registry knows.
+    stays = "Nothing was pushed; `ferline champion` says which model is in use."
+    if _is_validation(failure):
+        stays = "Nothing was registered and nothing was pushed: the model in use stays."
     if not failure.ours:
         return [stays, "How the log ends:", "```text\n" + "\n".join(failure.message).replace("```", "'''") + "\n```"]
     first, *others = failure.message
