@@ -150,7 +150,20 @@ def _lessons(models: Measured, alone: Measured) -> list[str]:
         lines += _lesson_rows(name, shipped, alone.get(name))
     told = [f"`{name}` {_gained(each['exams']['none'], alone[name]['exams']['none'])}" for name, each in taught.items()
             if name in alone]  # fmt: skip
-    return [*lines, *(["", f"Taught instead of alone: {'; '.join(told)}."] if told else [])]
+    lines += ["", f"Taught instead of alone: {'; '.join(told)}."] if told else []
+    return lines + [
+        line for name, each in taught.items() if name not in SHIPPED for line in ("", _unshipped(name, each))
+    ]
+
+
+def _unshipped(name: str, measured: dict[str, Any]) -> str:
+    """What it would save."""
+    times = {row["network"]: row["ms"] for row in measured["latency"]}
+    return (
+        f"`{name}` is not shipped: three do not fit into 25 MB, and on FER2013's labels it is no better. It takes "
+        f"{times[name]:.2f} ms a face where `{SHIPPED[0]}` takes {times[SHIPPED[0]]:.2f} in the same run; small faces "
+        f"were {measured['model']['card']['training']['grow_for']:.0%} of its epochs."
+    )
 
 
 def _lesson_rows(name: str, shipped: dict[str, Any], alone: dict[str, Any] | None) -> list[str]:
@@ -260,9 +273,13 @@ def _people(models: Measured) -> list[str]:
         cells = [f"`{name}`", f"{own['faces']:,}", f"{own['without_majority']:,}"]
         cells += [f"{own[key]:.4f}" for key in ("confidence", "agreed", "ece")]
         lines.append(f"| {' | '.join(cells)} |")
+    known = {name: shipped["model"]["card"] for name, shipped in models.items()}
+    anew = [f"`{name}` at `{card['calibrated']}`" for name, card in known.items() if "calibrated" in card]
+    when = [f"Fitted so after the training, by `champion.py calibrate`: {', '.join(anew)}.", ""] if anew else []
     return [
         *lines,
         "",
+        *when,
         "Of faces with a majority alone, the 8 classes above, they are therefore right more often than they say.",
     ]
 
