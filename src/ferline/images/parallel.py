@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 
@@ -38,6 +38,20 @@ def in_order(
                 yield done, future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def threads(workers: int, *options: Any) -> Iterator[ThreadPoolExecutor]:
+    """For a generator that may be left half-way, of an error for example, and closed by the garbage collector.
+
+    That runs wherever it is due, also in the middle of a thread's start, where CPython holds a lock that threads need
+    to end: who waits for them there waits for ever. What is not begun is dropped, what is at work is not waited for.
+    """
+    pool = ThreadPoolExecutor(workers, *options)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def cores() -> int:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ferline.errors import FerlineError
 from ferline.faces.faceset import FaceSet
+from ferline.images.parallel import threads
 
 CHUNK = 4096  # faces on their way at once
 AHEAD = 3  # batches on their way while one is at work
@@ -64,7 +65,7 @@ class Batches:
 
     def _streamed(self, positions: list[np.ndarray]) -> Iterator[Tensor]:
         waiting: deque[Future[Arrived]] = deque()
-        with ThreadPoolExecutor(1, "faces", self._on_the_device) as reader:
+        with threads(1, "faces", self._on_the_device) as reader:
             for chosen in positions:
                 waiting.append(reader.submit(self._read, chosen))
                 if len(waiting) > AHEAD:

@@ -1,11 +1,13 @@
 """read_pixel_csv: the values of a CSV cell as exact pixels, however the file is written, or the line that is wrong."""
 
+import threading
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ferline.datasets.sources import pixel_csv
 from ferline.datasets.sources.pixel_csv import read_pixel_csv
 from ferline.datasets.sources.pixel_text import WrongPixels, pixel_values
 from ferline.errors import FerlineError
@@ -222,3 +224,21 @@ def test_random_files_read_as_the_plainest_reader_reads_them(tmp_path: Path) -> 
         cells = [text(image).replace(" ", gap) for image, gap in zip(expected, gaps, strict=True)]
         path = written(tmp_path / f"{trial}.csv", cells, random.choice(["\n", "\r\n"]))
         np.testing.assert_array_equal(read(path, block_bytes=int(random.integers(1, 300))), expected)
+
+
+def test_who_stops_reading_waits_for_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The garbage collector may be the one that stops, while another thread starts: waiting there never ends."""
+    path = written(tmp_path / "a.csv", [text(image) for image in images(40)])
+    let_go, parsed = threading.Event(), pixel_csv._images
+
+    def parsing(path: Path, number: int, *rest: object) -> object:
+        assert number < 20 or let_go.wait(60)
+        return parsed(path, number, *rest)
+
+    monkeypatch.setattr(pixel_csv, "_images", parsing)
+    rows = read_pixel_csv(path, ("emotion",), block_bytes=path.stat().st_size // 10)
+    next(rows)
+    rows.close()
+    assert not let_go.is_set()
+    assert any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()), "they are at work yet"
+    let_go.set()

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Self
 
@@ -83,8 +84,8 @@ class Pictures:
 
 def pictures_of(samples: Samples, workers: int = 0) -> Pictures:
     """The pictures of all samples, decoded on all cores (or `workers`), in the order of `samples.table`."""
-    done = in_order(lambda batch: list(map(_read, batch[1])), samples.batches(_BATCH), workers)
-    return Pictures.collect((picture for _, pictures in done for picture in pictures), len(samples))
+    with closing(in_order(lambda batch: list(map(_read, batch[1])), samples.batches(_BATCH), workers)) as done:
+        return Pictures.collect((picture for _, pictures in done for picture in pictures), len(samples))
 
 
 def together(sets: dict[str, tuple[pd.DataFrame, Pictures]]) -> tuple[pd.DataFrame, Pictures]:

@@ -9,7 +9,7 @@ end as on Unix or Windows; a byte order mark is passed over. The images are squa
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -18,6 +18,7 @@ import numpy as np
 
 from ferline.datasets.sources.pixel_text import WrongPixels, count_of, pixel_values
 from ferline.errors import FerlineError
+from ferline.images.parallel import threads
 
 PIXELS = "pixels"
 BLOCK_BYTES = 512 << 10  # 61 lines of FER2013: with all that is made of them, they stay in a core's cache
@@ -92,18 +93,15 @@ def _layout(path: Path, columns: Sequence[str]) -> _Layout:
 
 def _rows(path: Path, layout: _Layout, block_bytes: int) -> Iterator[PixelRow]:
     side = 0
-    with _opened(path) as file, ThreadPoolExecutor(_WORKERS) as pool:
+    with _opened(path) as file, threads(_WORKERS) as pool:
         waiting: deque[Future[list[PixelRow]]] = deque()
-        try:
-            for number, text in _blocks(file, block_bytes):
-                side = side or _side(path, number, text, layout)
-                waiting.append(pool.submit(_images, path, number, text, layout, side))
-                if len(waiting) >= _AHEAD:
-                    yield from waiting.popleft().result()
-            while waiting:
+        for number, text in _blocks(file, block_bytes):
+            side = side or _side(path, number, text, layout)
+            waiting.append(pool.submit(_images, path, number, text, layout, side))
+            if len(waiting) >= _AHEAD:
                 yield from waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while waiting:
+            yield from waiting.popleft().result()
     if not side:
         raise FerlineError(f"{path}: a header and no rows. Nothing was added")
 
