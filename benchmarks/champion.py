@@ -138,9 +138,7 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
 def calibrated(model: TrainedModel, faces: FaceSet, target: Path) -> TrainedModel:
     """The same network with the votes' temperature as a training fits it today, and the commit that did."""
     rows = faces.rows("validation")
-    shares = faces.second_opinions(rows)
-    voted = shares.any(axis=1)
-    fitted = temperature.fit_shares(model.voted().logits(faces.images[rows][voted]), shares[voted])
+    fitted = temperature.fit_shares(model.voted().logits(faces.images[rows]), faces.second_opinions(rows))
     with staging(target) as folder:
         for name in model.manifest:
             shutil.copyfile(model.folder / name, folder / name)

@@ -102,3 +102,11 @@ def test_one_hot_shares_are_labels():
 
 def test_where_nobody_voted_the_temperature_is_one():
     assert fit_shares(np.empty((0, 8)), np.empty((0, 8))) == 1.0
+    assert fit_shares(np.eye(8), np.zeros((8, 8))) == 1.0
+
+
+def test_faces_that_nobody_voted_on_do_not_count():
+    shares = probabilities(np.random.default_rng(5).normal(size=(50, 8)), 1.0)
+    logits = np.log(shares) * 2
+    unasked = np.concatenate([shares, np.zeros_like(shares)]), np.concatenate([logits, -logits])
+    assert fit_shares(unasked[1], unasked[0]) == pytest.approx(fit_shares(logits, shares), rel=1e-9)

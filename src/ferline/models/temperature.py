@@ -28,11 +28,12 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def fit_shares(logits: np.ndarray, shares: np.ndarray) -> float:
-    """The same where people disagree: `shares`[N, emotions] of them said each emotion, and all faces count.
+    """The same where people disagree: `shares`[N, emotions] of them said each emotion; zeros where nobody was asked.
 
     Fitted on the easy ones alone, of which most say one thing, a network would be sure of the others too.
     """
-    return _least(np.asarray(logits, np.float64), np.asarray(shares, np.float64)) if len(shares) else 1.0
+    asked = shares.any(axis=1)
+    return _least(np.asarray(logits, np.float64)[asked], np.asarray(shares, np.float64)[asked]) if asked.any() else 1.0
 
 
 def _least(logits: np.ndarray, shares: np.ndarray) -> float:

@@ -253,7 +253,5 @@ def _write(
 def _votes_temperature(training: Training, faces: FaceSet) -> float:
     """Of the second head, fitted on the validation faces that were voted on."""
     engine = training.engine
-    shares = faces.second_opinions(engine.validation.rows)
-    voted = shares.any(axis=1)
     logits = scoring.over(engine.network, engine.network.as_voted, engine.validation).double().cpu().numpy()
-    return temperature.fit_shares(logits[voted], shares[voted])
+    return temperature.fit_shares(logits, faces.second_opinions(engine.validation.rows))
