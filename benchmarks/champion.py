@@ -5,6 +5,7 @@
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe pupil --teachers ferline_large --out P
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe medium --out A       # and --seed 1 --out B
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe small --teachers A B --out MODEL_FOLDER
+    python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe again --weights L --teachers L P --out M
     python benchmarks/champion.py calibrate fer2013.csv fer2013new.csv --model FOLDER --out MODEL_FOLDER
     python benchmarks/champion.py search fer2013.csv fer2013new.csv --recipe alone --epochs 12 --out search.json
 
@@ -93,6 +94,12 @@ PUPIL = replace(
     training=replace(LARGE.training, epochs=72, grow_for=0.25),
     options={"width": 48, "blocks": "2-3-2", "dropout": 0.2, "votes_head": True},
 )
+# The large one once more from its own weights (a warm restart, Loshchilov and Hutter, 2017), whole faces from the
+# start, taught what it and the pupil hold together.
+AGAIN = replace(
+    LARGE,
+    training=replace(LARGE.training, epochs=60, learning_rate=0.05, warmup_epochs=1, grow_from=0, taught=0.7),
+)
 # For a GPU: some 12 times the small one's arithmetic a face, larger batches; not trained yet.
 HUGE = replace(
     ALONE,
@@ -100,8 +107,16 @@ HUGE = replace(
     augmentation=MEDIUM.augmentation,
     options={"width": 64, "blocks": "2-4-4", "dropout": 0.3, "votes_head": True},
 )
-RECIPES = {"alone": ALONE, "medium": MEDIUM, "small": SMALL, "large": LARGE, "pupil": PUPIL, "huge": HUGE}
-TAUGHT = ("small", "pupil")
+RECIPES = {
+    "alone": ALONE,
+    "medium": MEDIUM,
+    "small": SMALL,
+    "large": LARGE,
+    "pupil": PUPIL,
+    "again": AGAIN,
+    "huge": HUGE,
+}
+TAUGHT = ("small", "pupil", "again")
 
 
 def faces_of(csv: Path, votes: Path, folder: Path) -> FaceSet:
@@ -221,6 +236,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--teachers", nargs="+", default=(), help="models' folders, whose mean is taught too")
+    parser.add_argument("--weights", default="none", help="a model's folder to start from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=1, help="of each change of a search")
     parser.add_argument("--changes", nargs="+", choices=list(CHANGES), help="of a search; all of them unless told")
@@ -229,7 +245,9 @@ def main() -> None:
         parser.error("calibrate needs --model")
     if given.what != "calibrate" and given.recipe in TAUGHT and not given.teachers:
         parser.error(f"--recipe {given.recipe} learns from others: name them with --teachers")
-    recipe = changed(RECIPES[given.recipe], teachers=tuple(given.teachers))
+    if given.what != "calibrate" and given.recipe == "again" and given.weights == "none":
+        parser.error("--recipe again starts from a model's weights: name it with --weights")
+    recipe = replace(changed(RECIPES[given.recipe], teachers=tuple(given.teachers)), weights=given.weights)
     given.epochs = given.epochs or recipe.training.epochs
     faces = faces_of(given.csv, given.votes, state_folder("champion") / "faces")
     print({split: len(faces.rows(split)) for split in ("train", "validation")}, file=sys.stderr)
