@@ -5,7 +5,7 @@ import torch
 
 from ferline.params import TrainingParams
 from ferline.training.progress import Progress
-from ferline.training.schedule import learning_rate, load, optimiser
+from ferline.training.schedule import learning_rate, optimiser
 
 
 def params(**changes) -> TrainingParams:
@@ -65,38 +65,6 @@ def test_every_optimiser_lowers_a_loss_and_leaves_frozen_weights(name):
         steps.step()
     assert free.square().sum() < 2.9
     assert torch.equal(frozen, torch.ones(3))
-
-
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
-def test_an_optimiser_read_back_goes_on_as_the_one_that_was_kept(name: str) -> None:
-    """Of a channels-last weight too, whose moments a file holds in the plain order."""
-    own = params(optimiser=name)
-    start, gradients = torch.randn(8, 4, 3, 3), torch.randn(4, 8, 4, 3, 3)
-
-    def weight(value: torch.Tensor) -> torch.nn.Parameter:
-        return torch.nn.Parameter(value.detach().clone().contiguous(memory_format=torch.channels_last))
-
-    def stepped(of: torch.optim.Optimizer, parameter: torch.nn.Parameter, gradient: torch.Tensor) -> None:
-        parameter.grad = gradient.contiguous(memory_format=torch.channels_last)
-        of.step()
-
-    kept = weight(start)
-    going_on = optimiser([kept], own)
-    for gradient in gradients[:2]:
-        stepped(going_on, kept, gradient)
-    read = weight(kept)
-    again = optimiser([read], own)
-    plain = {
-        index: {
-            key: value.clone(memory_format=torch.contiguous_format) for key, value in slots.items() if value is not None
-        }
-        for index, slots in going_on.state_dict()["state"].items()
-    }
-    load(again, {**going_on.state_dict(), "state": plain})
-    for gradient in gradients[2:]:
-        stepped(going_on, kept, gradient)
-        stepped(again, read, gradient)
-    assert torch.equal(kept, read)
 
 
 @pytest.mark.parametrize(("grow_from", "epochs"), [(0, 3), (32, 8)])

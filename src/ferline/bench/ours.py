@@ -11,7 +11,7 @@ from ferline.bench.timing import Timing, peak_bytes, wait
 from ferline.faces.faceset import FaceSet
 from ferline.models.registry import create
 from ferline.params import ArchitectureParams, ComputeParams
-from ferline.training import randomness
+from ferline.training import memory, randomness
 from ferline.training.engine import Engine
 from ferline.training.graph import WARM_UP as BEFORE_RECORDING
 from ferline.training.graph import Recorded
@@ -53,7 +53,7 @@ def on_one_batch(engine: Engine) -> Step:
 
     def step() -> int:
         if recorded is None or not recorded.recorded:
-            engine.optimiser.zero_grad(set_to_none=True)
+            engine.weights.clear_gradients()
         (recorded or engine.through_network)(inputs, targets, divisor)
         engine.update(0)
         return size
@@ -62,11 +62,12 @@ def on_one_batch(engine: Engine) -> Step:
 
 
 def measured(step: Step, device: torch.device, seconds: float) -> Timing:
-    """Warm; for about so long."""
-    for _ in range(WARM_UP[device.type] + BEFORE_RECORDING):
-        step()
-    trial = _timed(step, device, WARM_UP[device.type])
-    return _timed(step, device, max(1, round(seconds / trial.step_seconds)))
+    """Warm; for about so long; with memory held as in a training, and only so long."""
+    with memory.held(device):
+        for _ in range(WARM_UP[device.type] + BEFORE_RECORDING):
+            step()
+        trial = _timed(step, device, WARM_UP[device.type])
+        return _timed(step, device, max(1, round(seconds / trial.step_seconds)))
 
 
 def _timed(step: Step, device: torch.device, steps: int) -> Timing:

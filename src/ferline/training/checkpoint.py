@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from ferline.artifact import Artifact, staging, write_json
 from ferline.errors import FerlineError
 
-FORMAT = 1  # of state.json and what lies beside it
+FORMAT = 2  # of state.json and what lies beside it
 
 Tensors = dict[str, torch.Tensor]
 

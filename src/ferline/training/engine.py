@@ -22,6 +22,7 @@ from ferline.training.batches import Batches, free
 from ferline.training.graph import Recorded
 from ferline.training.placement import Placement
 from ferline.training.processes import Processes, places
+from ferline.training.weights import Weights
 
 
 class Engine:
@@ -58,8 +59,9 @@ class Engine:
             for side in schedule.sides(self.params, architecture.input.side)
         }
         balanced = self.params.class_weights == "balanced"
-        self._weights = losses.class_weights(self.train.labels, len(faces.emotions)) if balanced else None
-        self.optimiser = schedule.optimiser(self.network.parameters(), self.params)
+        self._class_weights = losses.class_weights(self.train.labels, len(faces.emotions)) if balanced else None
+        self.weights = Weights(self.network)
+        self.optimiser = schedule.optimiser(self.weights, self.params)
         self.scaler = self.placement.scaler()
         self.average = Average(self.network, self.params.ema) if self.params.ema else None
         self._records = compute.graphs and self.device.type == "cuda"
@@ -80,7 +82,7 @@ class Engine:
         self.places = places(len(self.order), self.params.batch_size)
         self._draws = self._augmenter.drawn(len(self.order), epoch, self.device)
         targets = self.train.targets[torch.from_numpy(self.order).to(self.device)]
-        self._divisors = losses.divisors(targets, self._weights, self.params.batch_size)
+        self._divisors = losses.divisors(targets, self._class_weights, self.params.batch_size)
         self._updates, self.left_out = epoch * len(self.places), []
         self.network.train()
 
@@ -106,6 +108,7 @@ class Engine:
 
     def update(self, number: int) -> None:
         """The optimiser's step on the gradients that are there, the training's update number `number`."""
+        self.weights.take_gradients()
         if self.params.clip_norm:
             self.scaler.unscale_(self.optimiser)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip_norm)
@@ -121,7 +124,7 @@ class Engine:
         with self.placement.autocast():
             logits = called(inputs.contiguous(memory_format=torch.channels_last))
         smoothing, emotions = self.params.label_smoothing, self._emotions
-        loss = losses.summed(logits.float(), targets, self._weights, smoothing, emotions) / divisor
+        loss = losses.summed(logits.float(), targets, self._class_weights, smoothing, emotions) / divisor
         if self._teachers:
             with self.placement.autocast():
                 held = self._teachers.shares(inputs)
@@ -175,7 +178,7 @@ class Engine:
         self.network.load_state_dict(state["network"])
         if self.average:
             self.average.load(state["average"])
-        schedule.load(self.optimiser, state["optimiser"])
+        self.optimiser.load_state_dict(state["optimiser"])
         if state["scaler"]:  # it has none where the checkpoint's numbers needed no scaling
             self.scaler.load_state_dict(state["scaler"])
         self.at_once = min(self.at_once, state["at_once"])
@@ -208,7 +211,7 @@ class Engine:
         recorded = self._recorded is not None and self._recorded.recorded
         whole = pieces == 1 and len(images) == self.params.batch_size
         if not (recorded and whole):
-            self.optimiser.zero_grad(set_to_none=not recorded)
+            self.weights.clear_gradients(forget=not recorded)
         if self._recorded and whole:
             sums = self._recorded(images, targets, divisor, draws.back, draws.light, draws.holes, draws.grain)
         else:
@@ -245,7 +248,7 @@ class Engine:
 
     def _make_room(self, told: str, images: int) -> None:
         """For the next try at a batch of which this process has so many images."""
-        self.optimiser.zero_grad(set_to_none=True)
+        self.weights.clear_gradients()
         self._recorded, self._records = None, False  # a graph holds the memory of the batches that it was made for
         memory.release(self.device)
         if images < self.at_once and not self._released and self.processes.count == 1:

@@ -25,7 +25,7 @@ from ferline.models.predecessors import Predecessors, on_a_card
 from ferline.models.registry import create
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, ComputeParams
-from ferline.training import randomness, scoring
+from ferline.training import memory, randomness, scoring
 from ferline.training.checkpoint import Checkpoints
 from ferline.training.engine import Engine
 from ferline.training.processes import Processes
@@ -67,7 +67,7 @@ def train(
 
     for record in training.progress.history:
         on_epoch(record)  # whoever listens sees the whole training, not only what is left of it
-    with training.watch:
+    with training.watch, memory.held(engine.device):
         while not training.progress.over:
             on_epoch(training.run_epoch())
         training.finished()

@@ -10,8 +10,8 @@ import torch
 from ferline.params import TrainingParams
 
 
-def optimiser(parameters: Iterable[torch.nn.Parameter], params: TrainingParams) -> torch.optim.Optimizer:
-    trained = [p for p in parameters if p.requires_grad]
+def optimiser(weights: Iterable[torch.nn.Parameter], params: TrainingParams) -> torch.optim.Optimizer:
+    trained = [weight for weight in weights if weight.requires_grad]
     rate, decay = params.learning_rate, params.weight_decay
     match params.optimiser:
         # fused: one kernel over all parameters instead of several passes; 25 M weights make that visible on a CPU too
@@ -23,26 +23,6 @@ def optimiser(parameters: Iterable[torch.nn.Parameter], params: TrainingParams) 
             return torch.optim.SGD(trained, lr=rate, momentum=params.momentum, weight_decay=decay, fused=True)
         case "rmsprop":
             return torch.optim.RMSprop(trained, lr=rate, momentum=params.momentum, weight_decay=decay)
-
-
-def load(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """`load_state_dict`, with every moment laid out in memory as its weight is.
-
-    A fused optimiser walks weight, gradient and moments side by side, whatever their strides say: moments that come
-    back from a file in plain order would silently be paired with the wrong weights of a channels-last convolution.
-    """
-    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    placed = {
-        index: {key: _as_laid_out(value, weights[index]) for key, value in slots.items()}
-        for index, slots in state["state"].items()
-    }
-    optimiser.load_state_dict({**state, "state": placed})
-
-
-def _as_laid_out(value: Any, weight: torch.Tensor) -> Any:
-    if not isinstance(value, torch.Tensor) or value.shape != weight.shape:
-        return value
-    return torch.empty_like(weight.detach(), memory_format=torch.preserve_format).copy_(value)
 
 
 def sides(params: TrainingParams, side: int) -> tuple[int, ...]:
