@@ -11,8 +11,8 @@
 
 Learns from every row of Training that FER+ gives a name to (the others show no face), without those whose pixels stand
 in PublicTest too, and chooses the epoch on PublicTest's own labels. `search` changes one thing of the recipe at a time.
-A training that was stopped goes on when the same command is given again. `calibrate` fits the temperature
-of a trained model's votes anew, as a training of today would at its end. Needs no ZenML and no MLflow.
+A training that was stopped goes on when the same command is given again. `calibrate` fits the temperature of a trained
+model's votes anew and notes the looks of its faces, as a training of today does at its end. Needs no ZenML, no MLflow.
 """
 
 import argparse
@@ -25,16 +25,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import real_faces
 import torch
 
 from ferline.artifact import scratch_folder, staging, state_folder, write_json
 from ferline.augment.policy import AugmentationPolicy
 from ferline.datasets.sources import SOURCES
+from ferline.faces import look
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
 from ferline.models.predecessors import Predecessors
-from ferline.models.trained import CARD, TrainedModel
+from ferline.models.trained import CARD, LOOKS, TrainedModel
 from ferline.params import (
     ArchitectureParams,
     AugmentationParams,
@@ -98,7 +100,7 @@ PUPIL = replace(
 # start, taught what it and the pupil hold together.
 AGAIN = replace(
     LARGE,
-    training=replace(LARGE.training, epochs=60, learning_rate=0.05, warmup_epochs=1, grow_from=0, taught=0.7),
+    training=replace(LARGE.training, epochs=40, learning_rate=0.04, warmup_epochs=1, grow_from=0, taught=0.7),
 )
 # For a GPU: some 12 times the small one's arithmetic a face, larger batches; not trained yet.
 HUGE = replace(
@@ -151,12 +153,15 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
 
 
 def calibrated(model: TrainedModel, faces: FaceSet, target: Path) -> TrainedModel:
-    """The same network with the votes' temperature as a training fits it today, and the commit that did."""
+    """The same network with what a training of today writes at its end: the votes' temperature, fitted, and the looks
+    of what was seen; and the commit that did."""
     rows = faces.rows("validation")
     fitted = temperature.fit_shares(model.voted().logits(faces.images[rows]), faces.second_opinions(rows))
+    seen = np.concatenate([faces.rows("train"), rows])
     with staging(target) as folder:
         for name in model.manifest:
             shutil.copyfile(model.folder / name, folder / name)
+        np.save(folder / LOOKS, np.unique(look.looks(faces.images[row] for row in seen), axis=0), allow_pickle=False)
         write_json(folder / CARD, model.card | {"votes_temperature": fitted, "calibrated": real_faces.commit()})
     return TrainedModel(target)
 

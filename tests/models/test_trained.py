@@ -31,7 +31,7 @@ def edit_card(folder: Path, **changes) -> None:
 
 
 def test_the_folder_holds_numbers_and_json_only(trained):
-    assert sorted(trained.manifest) == ["history.json", "model.json", "model.safetensors", "seen.npy"]
+    assert sorted(trained.manifest) == ["history.json", "looks.npy", "model.json", "model.safetensors", "seen.npy"]
     assert (
         safetensors.torch.load_file(trained.folder / "model.safetensors").keys()
         == trained.network().state_dict().keys()

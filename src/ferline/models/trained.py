@@ -13,6 +13,7 @@ from torch import Tensor
 from ferline.artifact import Artifact, staging, write_json
 from ferline.emotions import KNOWN, in_order
 from ferline.errors import FerlineError
+from ferline.faces import look
 from ferline.models.network import Network, to_input
 from ferline.models.registry import build
 from ferline.models.temperature import probabilities
@@ -20,7 +21,7 @@ from ferline.params import InputParams
 
 FORMAT = 1
 WEIGHTS, CARD, HISTORY = "model.safetensors", "model.json", "history.json"
-SEEN = "seen.npy"
+SEEN, LOOKS = "seen.npy", "looks.npy"
 LABEL, VOTES = "label", "votes"  # the heads: a set's own label, and what people would say
 BATCH = 64  # of 256 faces a CPU's caches hold less: 0.6 of the speed on the small networks, 0.9 on the ResNets
 
@@ -32,7 +33,8 @@ CARD_KEYS = ("architecture", "preprocessing", "data_digest", "augmentation_diges
 class TrainedModel(Artifact):
     """`model.safetensors` (parameters, statistics, SVM), `model.json` (the card), `history.json` (its epochs).
 
-    `seen.npy` is what it must not be tested on: 64 bits of the SHA-256 of every image it was trained or chosen on.
+    `seen.npy` is what it must not be tested on: 64 bits of the SHA-256 of every image it was trained or chosen on;
+    `looks.npy` what those faces look like, by which they are known again in another file.
     A model of two heads (`tells_votes`) answers by the first one, and `voted()` is the same model by the second.
     """
 
@@ -49,10 +51,11 @@ class TrainedModel(Artifact):
         history: list[dict[str, Any]],
         target: Path | None = None,
         seen: np.ndarray | None = None,
+        looked: np.ndarray | None = None,
     ) -> "TrainedModel":
         """Seal a network with its card (CARD_KEYS, and whatever else is JSON). Equal content gives equal bytes.
 
-        `seen`: `fingerprints` of the images it was trained or chosen on.
+        `seen`: `fingerprints` of the images it was trained or chosen on; `looked`: the `looks` of their faces.
         """
         own = _own_card(network)
         if missing := [key for key in CARD_KEYS if key not in card]:
@@ -65,6 +68,7 @@ class TrainedModel(Artifact):
             write_json(folder / CARD, own | card)
             write_json(folder / HISTORY, history)
             np.save(folder / SEEN, np.unique(seen if seen is not None else fingerprints([])), allow_pickle=False)
+            np.save(folder / LOOKS, np.unique(look.none() if looked is None else looked, axis=0), allow_pickle=False)
         return cls(target or folder)
 
     @property
@@ -149,6 +153,15 @@ class TrainedModel(Artifact):
     def seen(self) -> np.ndarray:
         """uint64: the fingerprints of all that it was trained or chosen on."""
         return np.load(self.folder / SEEN, allow_pickle=False) if (self.folder / SEEN).exists() else fingerprints([])
+
+    def has_seen_alike(self, looks: np.ndarray) -> np.ndarray:
+        """For each of these faces, whether it looks as one does that the model was trained or chosen on."""
+        return look.alike(looks, self.looks)
+
+    @property
+    def looks(self) -> np.ndarray:
+        """uint64[N,4]: of all that it was trained or chosen on; of a model sealed before there were any, none."""
+        return np.load(self.folder / LOOKS, allow_pickle=False) if (self.folder / LOOKS).exists() else look.none()
 
     def _checked_card(self) -> dict[str, Any]:
         card = self.card

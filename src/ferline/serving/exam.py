@@ -31,6 +31,7 @@ from ferline.evaluation import robustness
 from ferline.evaluation.calibration import against_people
 from ferline.evaluation.predictions import probability_columns
 from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
+from ferline.faces import look
 from ferline.faces.cropper import Crop
 from ferline.faces.faceset import ImageWriter
 from ferline.images.decode import UnreadableImage, decode
@@ -73,7 +74,8 @@ class Exam:
 class _Answers(NamedTuple):
     table: pd.DataFrame  # KEPT and sha256, a row an image
     logits: dict[str, np.ndarray]  # by each head
-    faces: np.ndarray | None  # as they went in; kept where they are to be corrupted
+    looks: np.ndarray  # of the faces as they went in
+    faces: np.ndarray | None  # themselves; kept where they are to be corrupted
     tell: Callable[[TrainedModel, np.ndarray], np.ndarray]  # how a model was asked: its logits of faces
     no_face: int
     seconds: float
@@ -158,7 +160,7 @@ def _answers(
     kept: list[dict[str, Any]] = []
     heads, tell = _heads(model), partial(views.logits, views=how, device=device)
     parts: dict[str, list[np.ndarray]] = {head: [] for head in heads}
-    no_face, seconds = 0, 0.0
+    looked, no_face, seconds = [look.none()], 0, 0.0
 
     def work(task: list[Row]) -> list[Crop]:
         return [predictor.cropper.crop(_pixels(row)) for row in task]
@@ -174,6 +176,7 @@ def _answers(
             kept += [_known(row) for row in task]
             no_face += sum(crop.found is False for crop in crops)
             faces = np.stack([predictor.sized(crop) for crop in crops])
+            looked.append(look.looks(faces))
             if keep:
                 writer.append(faces)
             start = perf_counter()
@@ -188,7 +191,7 @@ def _answers(
         if broken := int((~np.isfinite(each).all(axis=1)).sum()):
             raise FerlineError(f"{model.folder}: {broken} of {len(each)} answers are no numbers. Train it again")
     sized = np.load(folder / "images.npy", mmap_mode="r") if keep else None
-    return _Answers(pd.DataFrame(kept), found, sized, tell, no_face, seconds)
+    return _Answers(pd.DataFrame(kept), found, np.concatenate(looked), sized, tell, no_face, seconds)
 
 
 def _heads(model: TrainedModel) -> dict[str, TrainedModel]:
@@ -250,7 +253,8 @@ def _marked(
     answering = heads[head]
     logits = _for(answering.emotions, answers.logits[head][kept["place"]], question.emotions)
     table = _table(kept, logits, answering.temperature, question.emotions)
-    seen = model.has_seen(kept["sha256"])
+    same = model.has_seen(kept["sha256"])
+    seen = same | model.has_seen_alike(answers.looks[kept["place"]])
     content = {
         "title": question.title,
         "emotions": list(question.emotions),
@@ -261,6 +265,7 @@ def _marked(
         "never_told": [emotion for emotion in question.emotions if emotion not in answering.emotions],
         "set_aside": [emotion for emotion in answering.emotions if emotion not in question.emotions],
         "seen": int(seen.sum()),
+        "seen_alike": int((seen & ~same).sum()),
         "scores": scores_of(table, question.emotions, params),
         "calibration": calibration_of(logits, answering.temperature, table["label"].to_numpy()),
         "unseen": scores_of(table[~seen], question.emotions, params) if 0 < seen.sum() < len(seen) else None,

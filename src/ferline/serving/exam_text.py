@@ -67,14 +67,15 @@ def _people(people: Mapping[str, Any]) -> list[str]:
 
 
 def _seen(question: Mapping[str, Any]) -> list[str]:
-    """What the model was trained or chosen on, bit for bit: the same picture in another form of file is not known."""
-    seen, unseen = question["seen"], question["unseen"]
+    """What the model was trained or chosen on: the very files, and faces that look as one of those does."""
+    seen, alike, unseen = question["seen"], question["seen_alike"], question["unseen"]
     if not seen:
-        return ["  none of these files was trained or chosen on (byte for byte: a picture saved anew is not known)"]
+        return ["  none of these images was trained or chosen on, as a file or by its looks"]
+    told = f", {alike:,} by {'its' if alike == 1 else 'their'} looks (another file of the photograph)" if alike else ""
     if unseen is None:
-        return ["  all of these images were trained or chosen on: this is no test"]
+        return [f"  all of these images were trained or chosen on{told}: this is no test"]
     return [
-        f"  {seen:,} of these images were trained or chosen on; without them, {unseen['faces']:,} faces:",
+        f"  {seen:,} of these images were trained or chosen on{told}; without them, {unseen['faces']:,} faces:",
         *(f"    {NUMBERS[key]:24} {_number(unseen[key], unseen['intervals'].get(key))}" for key in NUMBERS),
     ]
 

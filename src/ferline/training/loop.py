@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ferline.artifact import state_folder, write_json
 from ferline.augment.policy import AugmentationPolicy
 from ferline.errors import FerlineError, Preempted
+from ferline.faces import look
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
 from ferline.models.predecessors import Predecessors, on_a_card
@@ -246,8 +247,9 @@ def _write(
         own["votes_temperature"] = _votes_temperature(training, faces)
     rows = np.concatenate([faces.rows("train"), faces.rows("validation")])
     seen = np.concatenate([fingerprints(faces.table["sha256"].to_numpy()[rows]), before.seen])
+    looked = np.concatenate([look.looks(faces.images[row] for row in rows), before.looks])
     network.weights = stated["weights"]
-    return TrainedModel.write(network, card | own | before.digests, progress.history, target, seen)
+    return TrainedModel.write(network, card | own | before.digests, progress.history, target, seen, looked)
 
 
 def _votes_temperature(training: Training, faces: FaceSet) -> float:
