@@ -8,8 +8,9 @@ import torch
 
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
+from ferline.faces.look import looks
 from ferline.models import named
-from ferline.models.predecessors import name_of, on_a_card
+from ferline.models.predecessors import FEW, Predecessors, name_of, on_a_card
 from ferline.models.registry import check, create
 from ferline.models.trained import TrainedModel, fingerprints
 from ferline.params import ArchitectureParams, InputParams, TrainingParams
@@ -77,6 +78,25 @@ def test_faces_that_the_start_has_seen_are_no_test(before: TrainedModel, make_fa
         train("mine", architecture, faces, policy, card=dict(faces.origin))
 
 
+@pytest.mark.parametrize("share", [0.5, 0.01])
+def test_faces_that_the_start_has_seen_in_another_file_are_no_test(
+    share: float, card, make_faces, tmp_path: Path
+) -> None:
+    """Half of them; a photograph in a hundred that stands in two sets says nothing."""
+    faces = make_faces(train=14, validation=60, test=40)
+    held_out = np.concatenate([faces.rows("validation"), faces.rows("test")])
+    looked = looks(faces.images[row] for row in held_out[: round(share * len(held_out))])
+    network = create("ferline_net", AT_48, "none", OPTIONS)
+    model = TrainedModel.write(network, card, [], tmp_path / "elsewhere", looked=looked)
+    before = Predecessors(model, ())
+    if share > FEW:
+        with pytest.raises(FerlineError, match=r"weights: elsewhere was trained or chosen on 50 of the 100 validation"):
+            before.require_unseen(faces)
+    else:
+        before.require_unseen(faces)
+    assert (before.looks == model.looks).all()
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [
@@ -124,6 +144,7 @@ def test_what_the_first_model_has_seen_the_second_has_too(before: TrainedModel, 
     trained = train("mine", architecture, faces, policy, card=own)
     assert trained.has_seen(["a" * 64, "b" * 64, "c" * 64]).tolist() == [True, True, False]
     assert trained.has_seen(faces.table["sha256"]).sum() == 21
+    assert trained.has_seen_alike(looks(faces.images)).sum() == 21
     assert trained.card["started_from"] == before.digest
     assert np.isfinite(trained.predict(faces.images[:3])).all()
 

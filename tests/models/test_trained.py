@@ -12,6 +12,7 @@ import torch
 from ferline.artifact import seal
 from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
+from ferline.faces.look import looks
 from ferline.models.network import IMAGENET_NORMALISATION, to_input
 from ferline.models.registry import build
 from ferline.models.trained import TrainedModel, fingerprints, logits
@@ -197,3 +198,13 @@ def test_it_knows_what_it_must_not_be_tested_on(fresh, card, history, tmp_path):
     assert TrainedModel(model.folder).verify().has_seen(digests[2:]).tolist() == [True, True, False, False]
     blank = TrainedModel.write(fresh("cnn_lstm"), card, history, tmp_path / "blank")
     assert not blank.has_seen(digests).any()
+
+
+def test_it_knows_faces_again_by_their_looks(fresh, card, history, tmp_path):
+    faces = np.random.default_rng(0).integers(0, 256, (6, 48, 48, 1), np.uint8)
+    found = looks(faces)
+    model = TrainedModel.write(fresh("cnn_lstm"), card, history, tmp_path / "model", looked=found[[3, 1, 3]])
+    assert len(TrainedModel(model.folder).verify().looks) == 2
+    assert model.has_seen_alike(found).tolist() == [False, True, False, True, False, False]
+    (model.folder / "looks.npy").unlink()  # as in a model of before there were any
+    assert not TrainedModel(model.folder).has_seen_alike(found).any()

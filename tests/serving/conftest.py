@@ -32,7 +32,11 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Traine
     """A cnn_lstm of random weights that tells every picture apart; `told` instead has it always say one emotion."""
 
     def make(
-        emotions: tuple[str, ...] = EMOTIONS, seen: tuple[str, ...] = (), told: str | None = None, **card: object
+        emotions: tuple[str, ...] = EMOTIONS,
+        seen: tuple[str, ...] = (),
+        told: str | None = None,
+        looked: np.ndarray | None = None,
+        **card: object,
     ) -> TrainedModel:
         torch.manual_seed(0)
         network = create("cnn_lstm", InputParams(48, 1), "none", {"width": 4, "lstm_units": 8}, emotions)
@@ -44,7 +48,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Traine
         known = {"architecture": "small", "preprocessing": asdict(FaceParams(side=48, colour="grey")), "seed": 0}
         known |= {"data_digest": "d" * 64, "augmentation_digest": "a" * 64, "training": {"epochs": 1}, "best_epoch": 1}
         target = tmp_path_factory.mktemp("model") / "m"
-        return TrainedModel.write(network, known | card, [{"epoch": 1}], target, fingerprints(seen))
+        return TrainedModel.write(network, known | card, [{"epoch": 1}], target, fingerprints(seen), looked)
 
     return make
 

@@ -14,6 +14,7 @@ from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
 from ferline.evaluation.corruptions import corrupted as corrupt
 from ferline.evaluation.predictions import probability_columns
+from ferline.faces.look import looks
 from ferline.images.decode import decode
 from ferline.models.trained import TrainedModel
 from ferline.params import EvaluationParams, RobustnessParams
@@ -119,6 +120,20 @@ def test_images_that_the_model_was_trained_on_are_counted_and_left_out_beside(ma
     all_seen = asked(make_model(seen=tuple(digests)), csv).content
     assert all_seen["questions"]["7_own"]["unseen"] is None
     assert "this is no test" in as_text(all_seen)
+
+
+def test_faces_that_were_trained_on_in_another_file_are_known_by_their_looks(make_model, fer2013_csv, faces_of):
+    """Trained on as JPEG, asked about from the CSV; one of them is there byte for byte, too."""
+    csv, _ = fer2013_csv()
+    images, _, digests = faces_of(csv)
+    saved = [cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1] for image in images[:40]]
+    looked = looks(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) for data in saved)
+    exam = asked(make_model(seen=(digests[0],), looked=looked), csv).content
+    seven = exam["questions"]["7_own"]
+    assert (seven["seen"], seven["seen_alike"], seven["unseen"]["faces"]) == (40, 39, 100)
+    told = "40 of these images were trained or chosen on, 39 by their looks (another file of the photograph); without"
+    assert told in as_text(exam)
+    assert "none of these images was trained or chosen on" in as_text(asked(make_model(), csv).content)
 
 
 def test_mirrored_views_are_averaged_before_calibration(make_model, fer2013_csv, faces_of):
@@ -241,7 +256,7 @@ def test_the_text_says_every_number_with_its_interval(make_model, fer2013_csv):
     low, high = scores["intervals"]["accuracy"]
     assert f"{scores['accuracy']:.4f}  ({low:.4f} to {high:.4f})" in text
     assert "the model never says contempt: all such faces count as mistakes" in text
-    assert "none of these files was trained or chosen on (byte for byte" in text
+    assert "none of these images was trained or chosen on, as a file or by its looks" in text
     assert "7 no face" in text
 
 
