@@ -160,6 +160,32 @@ def test_a_champion_with_a_flipped_bit_gives_way(world):
     assert "model.safetensors: corrupt" in decision["reason"]
 
 
+@pytest.mark.parametrize("gone", ["all of it", "a bit"])
+def test_the_same_bytes_take_the_place_of_a_champion_that_the_store_has_lost(world, gone):
+    """A training from the cache, say, of which MLflow keeps the record and no files."""
+    params = world.policy()
+    own = logged(rewritten(world.first, seed=int(params.registered_name.rsplit("-", 1)[1]) + 1000))
+    champion = world.crown(params, own)
+    weights = files_of(champion) / WEIGHTS
+    if gone == "a bit":
+        content = weights.read_bytes()
+        weights.unlink()
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    else:
+        shutil.rmtree(weights.parents[3])
+    decision = decide(params, own, world.faces)
+    assert (decision["outcome"], decision["promoted"], decision["champion_version"]) == (
+        "champion_unreadable",
+        True,
+        "2",
+    )
+    again = registry.champion(params.registered_name)
+    assert again.model().digest == own.digest
+    assert again.tags["ferline.replaced"] == "1"
+    assert decide(params, own, world.faces)["outcome"] == "same"
+    assert versions(params) == ["1", "2"]
+
+
 def test_a_champion_that_is_another_model_than_was_registered_gives_way(world):
     params, champion = crowned(world)
     reseal(files_of(champion), seed=7)

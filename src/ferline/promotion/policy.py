@@ -185,7 +185,7 @@ def _failed(candidate: Candidate, checked: tuple[Gate, ...]) -> Decision | None:
 def _known(candidate: Candidate, reigning: Reigning | None) -> Decision | None:
     """Bytes that have been decided on before."""
     name = candidate.name
-    if reigning is not None and reigning.digest == candidate.digest:
+    if reigning is not None and reigning.digest == candidate.digest and not reigning.problem:
         return Decision("same", f"{name} is the champion already (version {reigning.version}, the same bytes)")
     if candidate.taken_back:
         told = f"{name} is not promoted again: {candidate.taken_back}"

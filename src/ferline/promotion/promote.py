@@ -34,7 +34,7 @@ from ferline.promotion.marks import (
 from ferline.promotion.policy import Candidate, Decision, Reigning
 from ferline.tracking import registry, rows, store
 from ferline.tracking.lock import Lock, exclusive
-from ferline.tracking.registry import Registered
+from ferline.tracking.registry import Registered, Unreadable
 
 
 class Promotion(Artifact):
@@ -112,9 +112,20 @@ def _reigning(
     """The champion beside the candidate; only named where the comparison could change nothing."""
     if champion is None:
         return None
-    if params.mode == "off" or champion.digest == candidate.digest or policy.never(candidate):
+    if params.mode == "off" or policy.never(candidate):
         return Reigning(champion.version, champion.digest)
+    if champion.digest == candidate.digest:
+        return _same(champion)
     return reign(champion, model, faces, params, lock.renew) if lock else reign(champion, model, faces, params)
+
+
+def _same(champion: Registered) -> Reigning:
+    """The very bytes that are offered; where the registry has lost its own, these take their place."""
+    try:
+        champion.model()
+    except Unreadable as error:
+        return Reigning(champion.version, champion.digest, outcome="champion_unreadable", problem=str(error))
+    return Reigning(champion.version, champion.digest)
 
 
 def _decided(candidate: Candidate, reigning: Reigning | None, params: PromotionParams) -> Decision:

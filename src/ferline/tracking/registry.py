@@ -15,7 +15,7 @@ from ferline.artifact import scratch_folder
 from ferline.errors import FerlineError
 from ferline.models.trained import TrainedModel
 from ferline.tracking import store
-from ferline.tracking.logged_model import DIGEST, logged_model, say_registered
+from ferline.tracking.logged_model import DIGEST, log_model, logged_model, say_registered
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # SQL stores say the second of a missing alias
@@ -132,9 +132,12 @@ def of_digest(name: str, digest: str) -> Registered | None:
 
 
 def register(name: str, model: TrainedModel, tags: dict[str, str]) -> Registered:
-    """A version for these bytes: the one that exists already, or a new one made from the logged model."""
+    """A version for these bytes: the one that exists already, or a new one made from the logged model.
+
+    Where the store has lost what it held of them, they are put there again, as a model and a version of their own.
+    """
     known = of_digest(name, model.digest)
-    if known is not None:
+    if known is not None and _whole(known):
         return tag(known, tags)
     with answering():
         source = logged_model(model.digest)
@@ -142,6 +145,8 @@ def register(name: str, model: TrainedModel, tags: dict[str, str]) -> Registered
             raise FerlineError(
                 f"{model.card['architecture']}: its model is not in {mlflow.get_tracking_uri()}; evaluate it again"
             )
+        if known is not None:
+            source = log_model(str(source.source_run_id), model)
         client = store.client()
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
@@ -154,6 +159,14 @@ def register(name: str, model: TrainedModel, tags: dict[str, str]) -> Registered
         )
         say_registered(source, name, str(made.version))
     return _registered(made)
+
+
+def _whole(registered: Registered) -> bool:
+    try:
+        registered.model()
+    except Unreadable:
+        return False
+    return True
 
 
 def tag(registered: Registered, tags: dict[str, str]) -> Registered:
