@@ -126,6 +126,14 @@ def test_results_of_what_is_no_longer_on_the_branch_are_not_pushed(place: Worksh
     assert "Pushed" in trained(place, "next").retrain("push", "main")
 
 
+def test_a_branch_that_was_deleted_meanwhile_is_not_brought_back(place: Workshop) -> None:
+    changed(place)
+    runner, origin = trained(place, "runner"), place.root / "origin.git"
+    git(origin, "update-ref", "-d", "refs/heads/main")
+    assert "Not pushed: main is not there any more." in runner.retrain("push", "main")
+    assert git(origin, "for-each-ref", "refs/heads/main") == ""
+
+
 def test_a_branch_that_refuses_is_told_and_nothing_is_on_it(place: Workshop) -> None:
     changed(place)
     runner, before = trained(place, "runner"), place.tip()
