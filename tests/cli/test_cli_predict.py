@@ -322,6 +322,44 @@ def test_a_reader_that_is_not_known_is_said_with_those_that_are(here, model, exa
     assert "--data: 'fer13' is no reader; write one of affectnet, ckplus" in done.stderr
 
 
+def test_an_exam_on_a_folder_with_its_readers_own_options(here, model):
+    """Five people, two emotions, one of them under a name of the user's own; people are drawn whole."""
+    for person in range(5):
+        for name, emotion in (("happy", "happy"), ("furious", "angry")):
+            file = here / "mine" / name / f"P{person}_0.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(file), cv2.resize(scene(7, person, emotion, 0), (96, 96))[..., ::-1])
+    asked = ("evaluate", model, "--subject", r"(P\d+)_", "--map", "furious=angry", "--cropped", "--data", "folder")
+    done = ferline(*asked, "--source", "mine", "--split", "all", "--resamples", 200, "--json")
+    assert done.exit_code == 0, done.output
+    content = json.loads(done.stdout)
+    assert content["bootstrap"]["by"] == "subject"
+    assert (content["data"]["images"], content["data"]["cropped"], content["data"]["no_face"]) == (10, True, 0)
+    assert content["data"]["options"] == {"cropped": "True", "map": "furious=angry", "subject": r"(P\d+)_"}
+    confusion = content["questions"]["7_own"]["scores"]["confusion"]
+    assert [sum(row) for row in confusion] == [5 * (emotion in ("angry", "happy")) for emotion in EMOTIONS]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("small", "--subjct", "x"),
+            "No such option '--subjct'. Did you mean '--subject'? See --help, and `ferline data add folder --help`",
+        ),
+        (("small", "--resample", "300"), "No such option '--resample'. See"),
+        (("small", "other"), "Got unexpected extra argument (other)"),
+        (("--subject", "x", "small"), "--subject: write MODEL first, and what is meant for the reader behind it"),
+    ],
+)
+def test_words_that_neither_the_exam_nor_the_reader_knows(here, model, words, told):
+    done = ferline(
+        "evaluate", *(model if each == "small" else each for each in words), "--data", "folder", "--source", "."
+    )
+    assert done.exit_code == 1
+    assert told in " ".join(done.stderr.split())
+
+
 def test_a_card_with_an_exam_in_it(here, model, exam):
     ferline("evaluate", model, "--data", "fer2013", "--source", exam, "--resamples", 200, "--out", "mine")
     done = ferline("export", model, "--card", "CARD.md", "--exam", "mine")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferline.artifact import state_folder
+from ferline.cli.reader_options import as_click
 from ferline.cli.said import ROOT, told
 from ferline.errors import FerlineError
 
 if TYPE_CHECKING:
-    from ferline.datasets.sources.source import Option, Source
+    from ferline.datasets.sources.source import Source
 
 
 @click.group()
@@ -63,7 +64,7 @@ def _adder(source: "Source") -> click.Command:
             help="The download: a file or folder.",
         ),
         click.Option(["--name"], default=source.key, show_default=True, help="The set's name under data/raw."),
-        *(_option(each) for each in source.options),
+        *(as_click(each) for each in source.options),
         click.Option(
             ["--skip-bad"], is_flag=True, help="Leave out files that are no whole images, rather than refuse."
         ),
@@ -72,14 +73,6 @@ def _adder(source: "Source") -> click.Command:
     title = f"{about.title[0].upper()}{about.title[1:]}."
     text = f"{title}\n\n{about.terms}\n\n\b\n{about.where}"  # \b: not wrapped, which would cut an address in two
     return click.Command(source.key, callback=command, params=parameters, help=text, short_help=title)
-
-
-def _option(option: "Option") -> click.Option:
-    flag = f"--{option.name.replace('_', '-')}"
-    if option.kind is bool:
-        return click.Option([flag, option.name], is_flag=True, default=option.default, help=option.help)
-    kind = click.Path(path_type=Path) if option.kind is Path else option.kind
-    return click.Option([flag, option.name], type=kind, default=option.default, help=option.help)
 
 
 @data.command("list")

@@ -10,6 +10,7 @@ import click
 
 from ferline.artifact import MANIFEST, staging, state_folder, write_json
 from ferline.cli.found_model import device_of, named_model
+from ferline.cli.reader_options import parsed
 from ferline.cli.said import told
 from ferline.errors import FerlineError
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 RESULT, PREDICTIONS = "exam.json", "predictions.parquet"
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("model")
+@click.argument("of_reader", metavar="[OPTIONS OF THE READER]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--data", "reader", required=True, help="The dataset's reader: fer2013, ckplus ... (`data add --help`).")
 @click.option("--source", required=True, type=click.Path(path_type=Path), help="The download: a file or folder.")
 @click.option("--split", default="PrivateTest", show_default=True, help="The split to score, or all.")
@@ -46,6 +48,7 @@ RESULT, PREDICTIONS = "exam.json", "predictions.parquet"
 @told
 def evaluate(
     model: str,
+    of_reader: tuple[str, ...],
     reader: str,
     source: Path,
     split: str,
@@ -61,17 +64,23 @@ def evaluate(
 
     The source needs to hold nothing but that split. Faces are found and cut as in the model's training; the faces of
     FER2013 are cut out already. Writes exam.json with every number and its 95% interval, and predictions.parquet.
+
+    The reader's own options follow MODEL: those of `ferline data add READER --help`, such as --subject of a folder.
     """
     from ferline.params import EvaluationParams, RobustnessParams
     from ferline.serving.exam import examine
     from ferline.serving.exam_text import as_text
 
+    if model.startswith("-"):
+        raise FerlineError(f"{model}: write MODEL first, and what is meant for the reader behind it")
+    source_reader = _reader(reader)
+    options = parsed(source_reader, of_reader, own=("votes",))
     if out:
         _require_own(out)
     trained = named_model(model)
     params = EvaluationParams(resamples=resamples, robustness=RobustnessParams(faces=robustness))
     device = device_of(device)
-    exam = examine(trained, _reader(reader), source, split, votes, how=how, device=device, params=params)
+    exam = examine(trained, source_reader, source, split, votes, options, how=how, device=device, params=params)
     folder = out or state_folder("exams") / _name(exam, source)
     _write(folder, exam)
     click.echo(json.dumps(exam.content, indent=2) if as_json else f"{as_text(exam.content)}\nWritten: {folder}")

@@ -118,13 +118,13 @@ def _described(
     before: Mapping[str, Any], source: Source, found: Found, path: Path, options: Mapping[str, Any], added: Added
 ) -> dict[str, Any]:
     """The set's card, with a line of its own for every time that images were added."""
-    about, usual = source.about, {option.name: option.default for option in source.options}
+    about = source.about
     bad = [f"{len(added.bad):,} files that are no whole images were left out"] if added.bad else []
     this = {
         "from": path.resolve().name,  # of "." the folder's own
         "form": found.form,
         "notes": [*found.notes, *bad],
-        "options": {key: _plain(value) for key, value in sorted(options.items()) if value != usual[key]},
+        "options": source.told(options),
     }
     return {
         "source": source.key,
@@ -135,8 +135,3 @@ def _described(
         "cropped": about.cropped if found.cropped is None else found.cropped,
         "added": [*before.get("added", []), this],
     }
-
-
-def _plain(value: Any) -> str:
-    """Of a path its last name: where it lay on somebody's disk is nothing to keep."""
-    return value.name if isinstance(value, Path) else str(value)

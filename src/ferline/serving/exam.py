@@ -109,7 +109,7 @@ def examine(
     told = {question.key: _marked(model, answers, question, params) for question in _questions(model, answers.table)}
     content = {
         "model": _model(model, how, device),
-        "data": _data(source, found, path, side, answers, votes),
+        "data": _data(source, found, path, side, answers, votes) | {"options": source.told(options or {})},
         "bootstrap": drawn_by(answers.table, params),
         "questions": {key: content for key, (content, _) in told.items()},
         "people": _people(model, answers),

@@ -60,6 +60,12 @@ class Source:
         parameters = inspect.signature(self.read).parameters.values()
         return [_option(p.name, hints[p.name], p.default) for p in parameters if p.kind is p.KEYWORD_ONLY]
 
+    def told(self, options: Mapping[str, Any]) -> dict[str, str]:
+        """Those that are not the usual ones; of a path its last name: where it lay on somebody's disk nobody needs."""
+        usual = {option.name: option.default for option in self.options}
+        given = sorted((key, value) for key, value in options.items() if value != usual[key])
+        return {key: value.name if isinstance(value, Path) else str(value) for key, value in given}
+
 
 SOURCES: dict[str, Source] = {}
 
