@@ -367,6 +367,22 @@ def test_a_card_with_an_exam_in_it(here, model, exam):
     assert "| fer2013 test, 7 classes, the set's own labels | 70 |" in (here / "CARD.md").read_text()
 
 
+def test_a_model_as_onnx_in_8_bits_measured_on_a_folder_of_photographs(here, two_heads):
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(name)
+    few = ferline("export", two_heads, "--onnx", "small.onnx", "--int8", "photos")
+    assert "2 faces are too few to measure on" in few.stderr
+    assert not (here / "small.onnx").exists()
+    for person in range(32):
+        cv2.imwrite(str(here / "photos" / f"{person}.jpg"), scene(7, person, "happy", 0)[..., ::-1])
+    (here / "photos" / "cut.jpg").write_bytes((here / "photos" / "0.jpg").read_bytes()[:900])
+    done = ferline("export", two_heads, "--onnx", "small.onnx", "--int8", "photos")
+    assert done.exit_code == 0, done.stderr
+    assert "8 bits; tells " in done.stdout
+    alone = ferline("export", two_heads, "--card", "c.md", "--int8", "photos")
+    assert "--int8 is a form of the file that --onnx writes" in alone.stderr
+
+
 def test_a_model_as_onnx(here, model):
     for name in ("onnx", "onnxruntime", "onnxscript"):
         pytest.importorskip(name)

@@ -4,13 +4,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from ferline.datasets.synthetic import scene
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
 from ferline.models import registry
+from ferline.models.named import shipped_model
 from ferline.models.network import Network, to_input
 from ferline.models.trained import TrainedModel
 from ferline.params import InputParams
@@ -149,3 +152,44 @@ def test_a_model_of_two_heads_has_two_outputs(two_heads, tmp_path):
     assert abs(votes - two_heads.voted().predict(faces)).max() <= 1e-5
     told = session.get_modelmeta().custom_metadata_map
     assert json.loads(told["ferline.votes_emotions"]) == list(KNOWN)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> np.ndarray:
+    """uint8[64,48,48,1] of drawn people, each with one of seven emotions."""
+    scenes = [scene(7, person, EMOTIONS[person % 7], 0) for person in range(64)]
+    return np.stack([cv2.resize(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), (48, 48))[:, :, None] for each in scenes])
+
+
+def test_in_8_bits_it_is_smaller_and_faster_and_answers_nearly_as_the_network_does(drawn, tmp_path):
+    model = shipped_model("ferline_small")
+    whole, small = export(model, tmp_path / "whole.onnx"), export(model, tmp_path / "small.onnx", drawn)
+    assert small.size_bytes < 0.4 * whole.size_bytes
+    session = runtime.InferenceSession(small.path, providers=["CPUExecutionProvider"])
+    for name, answering in (("shares", model), ("votes", model.voted())):
+        shares, told = session.run([name], {"faces": drawn})[0], answering.predict(drawn)
+        assert shares.sum(axis=1) == pytest.approx(1)
+        assert (shares.argmax(1) == told.argmax(1)).mean() >= small.alike >= 0.9
+        assert 0 < abs(shares - told).max() <= small.difference < 0.2
+    assert session.get_modelmeta().custom_metadata_map.keys() >= {"ferline.emotions", "ferline.votes_emotions"}
+    assert f"8 bits; tells {small.alike:.1%} of the faces as torch does" in small.text()
+    assert {node.op_type for node in onnx.load(small.path).graph.node} >= {"QuantizeLinear", "DequantizeLinear"}
+
+
+def test_the_same_faces_give_the_same_bytes_in_8_bits(two_heads, drawn, tmp_path):
+    first, again = (export(two_heads, tmp_path / f"{n}.onnx", drawn).path.read_bytes() for n in range(2))
+    assert first == again
+    assert str(tmp_path).encode() not in first
+
+
+def test_a_network_that_8_bits_change_too_much_is_not_written(two_heads, drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(serving_onnx, "ALIKE", 1.01)
+    with pytest.raises(FerlineError, match=r"in 8 bits it tells .* as torch does, and 101% is the least that is all"):
+        export(two_heads, tmp_path / "model.onnx", drawn)
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_faces_to_measure_on_are_told(two_heads, drawn, tmp_path):
+    with pytest.raises(FerlineError, match=r"31 faces are too few to measure on .* give it at least 32"):
+        export(two_heads, tmp_path / "model.onnx", drawn[:31])
+    assert not list(tmp_path.iterdir())
