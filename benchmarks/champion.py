@@ -152,7 +152,7 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
     return model
 
 
-def calibrated(model: TrainedModel, faces: FaceSet, target: Path) -> TrainedModel:
+def calibrated(model: TrainedModel, faces: FaceSet, target: Path, name: str) -> TrainedModel:
     """The same network with what a training of today writes at its end: the votes' temperature, fitted, and the looks
     of what was seen; and the commit that did."""
     rows = faces.rows("validation")
@@ -162,7 +162,8 @@ def calibrated(model: TrainedModel, faces: FaceSet, target: Path) -> TrainedMode
         for name in model.manifest:
             shutil.copyfile(model.folder / name, folder / name)
         np.save(folder / LOOKS, np.unique(look.looks(faces.images[row] for row in seen), axis=0), allow_pickle=False)
-        write_json(folder / CARD, model.card | {"votes_temperature": fitted, "calibrated": real_faces.commit()})
+        own = {"architecture": name, "votes_temperature": fitted, "calibrated": real_faces.commit()}
+        write_json(folder / CARD, model.card | own)
     return TrainedModel(target)
 
 
@@ -239,6 +240,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=list(RECIPES), default="alone")
     parser.add_argument("--model", type=Path, help="to calibrate")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--name", help="on the card; default: ferline_RECIPE, or what it is called")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--teachers", nargs="+", default=(), help="models' folders, whose mean is taught too")
     parser.add_argument("--weights", default="none", help="a model's folder to start from")
@@ -257,13 +259,14 @@ def main() -> None:
     faces = faces_of(given.csv, given.votes, state_folder("champion") / "faces")
     print({split: len(faces.rows(split)) for split in ("train", "validation")}, file=sys.stderr)
     if given.what == "calibrate":
-        model = calibrated(TrainedModel(given.model).verify(), faces, given.out)
+        before = TrainedModel(given.model).verify()
+        model = calibrated(before, faces, given.out, given.name or before.card["architecture"])
         print(f"{model.folder}: {model.digest}, {model.temperature:.4f}, {model.voted().temperature:.4f}")
         return
     if given.what == "search":
         search(given.recipe, recipe, faces, given)
         return
-    name = f"ferline_{given.recipe}"
+    name = given.name or f"ferline_{given.recipe}"
     own = changed(recipe, epochs=given.epochs, seed=given.seed)
     model = trained(name, own, faces, given.out)
     print(f"{model.folder}: {model.digest}, {model.card['validation']}, {torch.__version__}")

@@ -74,14 +74,18 @@ def _again() -> list[str]:
         "",
         "```",
         "export PYTHONPATH=src",
-        f"{train} --recipe large --out LARGE",
-        f"{measure} LARGE {files} --out benchmarks/results/ferline_large.json",
-        f"{train} --recipe pupil --teachers LARGE --out PUPIL",
-        f"{measure} PUPIL {files} --beside LARGE --out benchmarks/results/ferline_pupil.json",
+        f"{train} --recipe large --out FIRST",
+        f"{measure} FIRST {files} --out benchmarks/results/ferline_large_alone.json",
+        f"{train} --recipe pupil --teachers FIRST --out PUPIL",
+        f"{measure} PUPIL {files} --beside FIRST --out benchmarks/results/ferline_pupil.json",
+        f"{train} --recipe again --name ferline_large --weights FIRST --teachers FIRST PUPIL --out LARGE",
+        f"{measure} LARGE {files} --beside FIRST PUPIL --int8 data/models/ferline_large.int8.onnx --out "
+        "benchmarks/results/ferline_large.json",
         f"{train} --recipe medium --out A",
         f"{train} --recipe medium --seed 1 --out B",
         f"{train} --recipe small --teachers A B --out SMALL",
-        f"{measure} SMALL {files} --beside A B --out benchmarks/results/ferline_small.json",
+        f"{measure} SMALL {files} --beside A B --int8 data/models/ferline_small.int8.onnx --out "
+        "benchmarks/results/ferline_small.json",
         f"python benchmarks/champion.py search {files} --epochs 30 --seeds 3 --out benchmarks/results/search.json",
         f"{train} --recipe huge --out HUGE      # for a GPU",
         "python benchmarks/papers.py --csv fer2013.csv --votes fer2013new.csv --ckplus CK+48 --out "

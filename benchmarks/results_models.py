@@ -43,7 +43,7 @@ def sections(content: dict[str, Any]) -> list[list[str]]:
         _emotions(models),
         _trust(models),
         _corrupted(models),
-        _speed(next(iter(models.values()))),
+        _speed(next(iter(models.values())), models),
     ]
 
 
@@ -68,6 +68,7 @@ def _models(models: Measured) -> list[str]:
         own, card = shipped["model"], shipped["model"]["card"]
         teachers = shipped.get("beside")
         source = "labels, votes" + (f" and {len(teachers['models'])} teachers" if teachers else "")
+        source += f"; begun with the weights of `{card['started_from'][:12]}`" if "started_from" in card else ""
         cells = [
             f"`{name}`",
             f"{card['parameters']:,}",
@@ -110,6 +111,11 @@ def _reached(models: Measured) -> list[str]:
 def _growth(name: str, model: dict[str, Any]) -> str:
     """What the change to whole faces brought, and what small ones brought in as many epochs again before it."""
     training, accuracy = model["card"]["training"], [each["validation_accuracy"] for each in model["epochs"]]
+    if not training["grow_from"]:
+        return (
+            f"`{name}` saw whole faces from the start: {_points(accuracy[0])} % after one epoch, "
+            f"{_points(accuracy[len(accuracy) // 2 - 1])} % after half of them, {_points(max(accuracy))} % at best."
+        )
     small = math.ceil(training["grow_for"] * training["epochs"])
     return (
         f"`{name}` saw faces of {training['grow_from']} pixels for {small} epochs, and had "
@@ -173,7 +179,8 @@ def _lesson_rows(name: str, shipped: dict[str, Any], alone: dict[str, Any] | Non
         rows.append((f"`{name}`, alone", _lesson(alone["model"], alone["exams"])))
     for each in teachers["models"]:
         own = {**each, "epochs": range(each["card"]["training"]["epochs"])}
-        rows.append((f"a teacher of `{name}`, seed {each['card']['seed']}", _lesson(own, each["exams"])))
+        teacher = f"a teacher of `{name}`: `{each['card']['architecture']}`, seed {each['card']['seed']}"
+        rows.append((teacher, _lesson(own, each["exams"])))
     if len(teachers["models"]) > 1:
         rows.append(("their mean", f"{DASH} | {DASH} | {DASH} | {_four(teachers['mean'])}"))
     rows.append((f"**`{name}`, taught**", _lesson(shipped["model"], shipped["exams"])))
@@ -310,7 +317,7 @@ def _corrupted(models: Measured) -> list[str]:
     return lines
 
 
-def _speed(shipped: dict[str, Any]) -> list[str]:
+def _speed(shipped: dict[str, Any], models: Measured) -> list[str]:
     lines = [
         "## Speed",
         "",
@@ -326,7 +333,27 @@ def _speed(shipped: dict[str, Any]) -> list[str]:
         "",
         "Reported for packages that the field ships (another machine): mini-XCEPTION 0.34 ms at 65.5 %, "
         "big-XCEPTION 1.27 ms at 66.9 %, VGG19 and ResNet18 at 44 pixels 16 to 17 ms.",
+        "",
+        *_eight_bits(models),
     ]
+
+
+def _eight_bits(models: Measured) -> list[str]:
+    lines = [
+        "In 8 bits (`ferline export --int8`, its convolutions alone, measured on 512 faces of Training), PublicTest, "
+        "one view; `data/models/*.int8.onnx` are these files:",
+        "",
+        "| model | MB | ms in its own run | 7 classes | as it is | 8 classes | as it is |",
+        "|" + "---|" * 7,
+    ]
+    for name, shipped in models.items():
+        own, exam = shipped["eight_bits"], shipped["exams"]["none"]
+        (ms,) = (row["ms"] for row in shipped["latency"] if row["network"] == f"{name} in 8 bits")
+        cells = [f"`{name}`", f"{own['size_bytes'] / 1e6:.1f}", f"{ms:.2f}"]
+        for key in ("7_own", "8_majority"):
+            cells += [_points(own["accuracy"][key]), _points(exam[key]["accuracy"])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _percent(question: dict[str, Any]) -> str:
