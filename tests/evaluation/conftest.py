@@ -11,7 +11,7 @@ from ferline.artifact import staging, write_json
 from ferline.emotions import EMOTIONS
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.predictions import SCORED, probability_columns
-from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
+from ferline.evaluation.scores import calibration_of, resampling_of, scores_of
 from ferline.evaluation.slices import slices_of
 from ferline.faces.faceset import TABLE_COLUMNS, FaceSet, ImageWriter
 from ferline.models.registry import create
@@ -133,7 +133,7 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
             "seed": seed or 0,
             "member_seed": seed,
             "temperature": 1.0,
-            "bootstrap": drawn_by(predictions, QUICK),
+            "bootstrap": resampling_of(predictions, QUICK),
             "splits": scores,
             "robustness": None,
             "slices": slices_of(predictions, EMOTIONS, QUICK),

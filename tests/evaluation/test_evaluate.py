@@ -12,7 +12,7 @@ from ferline.evaluation import latency
 from ferline.evaluation.evaluate import Evaluation, evaluate
 from ferline.evaluation.metrics import score
 from ferline.evaluation.pictures import SHOWN, most_confident
-from ferline.evaluation.predictions import probability_columns
+from ferline.evaluation.predictions import TOGETHER, probability_columns
 from ferline.evaluation.scores import scores_of
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import TrainedModel
@@ -85,7 +85,7 @@ def test_scores_are_those_of_the_models_own_predictions(evaluation, model, faces
 
 def test_the_numbers_can_be_made_again_from_the_predictions(evaluation):
     table = evaluation.predictions
-    assert list(table.columns) == ["id", "split", "subject", "label", "predicted", "confidence", *COLUMNS]
+    assert list(table.columns) == ["id", "split", *TOGETHER, "label", "predicted", "confidence", *COLUMNS]
     assert not (table["split"] == "train").any()
     assert (table["confidence"] == table[COLUMNS].max(axis=1)).all()
     for split, part in table.groupby("split"):

@@ -17,7 +17,7 @@ from ferline.evaluation import figures, figures_probing, pictures
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.leaderboard import compare
 from ferline.evaluation.predictions import SCORED, probability_columns
-from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
+from ferline.evaluation.scores import calibration_of, resampling_of, scores_of
 from ferline.evaluation.slices import slices_of
 from ferline.models.temperature import probabilities
 from ferline.params import EvaluationParams, PromotionParams
@@ -90,7 +90,7 @@ def make_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., E
             "parameters": 1_234_567,
             "size_bytes": 4_900_000,
             "best_epoch": 3,
-            "bootstrap": drawn_by(predictions, QUICK),
+            "bootstrap": resampling_of(predictions, QUICK),
             "splits": scores,
             "robustness": _robustness(scores["test"]) if robust else None,
             "slices": slices_of(predictions, emotions, QUICK),

@@ -12,8 +12,8 @@ from ferline.artifact import Artifact, link_or_copy, staging, write_json
 from ferline.errors import FerlineError
 from ferline.evaluation import figures, figures_probing, latency, occlusion, pictures, probed, robustness, slices
 from ferline.evaluation import predictions as predicting
-from ferline.evaluation.predictions import SCORED
-from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
+from ferline.evaluation.predictions import SCORED, together
+from ferline.evaluation.scores import calibration_of, resampling_of, scores_of
 from ferline.faces.faceset import FaceSet
 from ferline.models.trained import BATCH, CARD, HISTORY, WEIGHTS, TrainedModel
 from ferline.params import EvaluationParams
@@ -131,7 +131,7 @@ def evaluate(
     found = _robustness(model, faces, rows["test"], params, device)
     content = {
         **_content(model, faces, device),
-        "bootstrap": drawn_by(predictions, params),
+        "bootstrap": resampling_of(predictions, params),
         "splits": {split: _scored(model, faces, split, told[split], predictions, params) for split in SCORED},
         "robustness": robustness.summary(found, params.resamples, params.seed),
         "slices": slices.slices_of(predictions, faces.emotions, params),
@@ -203,9 +203,8 @@ def _robustness(
     model: TrainedModel, faces: FaceSet, rows: np.ndarray, params: EvaluationParams, device: str
 ) -> pd.DataFrame | None:
     predict, table = partial(model.predict, batch_size=BATCH, device=device), faces.table.iloc[rows]
-    return robustness.probe(
-        predict, faces.images, rows, faces.labels[rows], table["id"], table["subject"], params.robustness, params.seed
-    )
+    known = faces.labels[rows], table["id"], together(table)
+    return robustness.probe(predict, faces.images, rows, *known, params.robustness, params.seed)
 
 
 def _draw_occlusion(

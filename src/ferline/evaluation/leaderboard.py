@@ -14,7 +14,7 @@ from ferline.evaluation import figures
 from ferline.evaluation.bootstrap import numbered
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.metrics import weakest_class
-from ferline.evaluation.predictions import SCORED
+from ferline.evaluation.predictions import SCORED, together
 from ferline.evaluation.significance import pairs
 from ferline.evaluation.tables import METRIC_NAMES, as_markdown, as_text
 from ferline.params import PromotionParams
@@ -171,8 +171,9 @@ def _right(evaluation: Evaluation) -> np.ndarray:
 
 def _people(evaluation: Evaluation) -> np.ndarray | None:
     """Who is in each of them, as a number; None where nobody is named."""
-    subjects = _tested(evaluation)["subject"]
-    return numbered(subjects.to_numpy(dtype=object), len(subjects)) if subjects.notna().any() else None
+    tested = _tested(evaluation)
+    groups = together(tested)
+    return None if groups is None else numbered(groups, len(tested))
 
 
 def _tested(evaluation: Evaluation) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from ferline.evaluation import bootstrap, pictures, robustness
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.metrics import weakest_class
 from ferline.evaluation.predictions import SCORED, arrays_of
-from ferline.evaluation.scores import drawn_by, scores_of
+from ferline.evaluation.scores import resampling_of, scores_of
 from ferline.evaluation.slices import slices_of
 from ferline.models.trained import CARD, HISTORY
 from ferline.params import EvaluationParams
@@ -38,7 +38,7 @@ def pool(
     content = chosen.content | {
         "fold": None,
         "member_seed": None,
-        "bootstrap": drawn_by(predictions, params),
+        "bootstrap": resampling_of(predictions, params),
         "splits": {split: _pooled(members, kind, split, predictions, params) for split in SCORED},
         "robustness": robustness.summary(probed, params.resamples, params.seed),
         "slices": slices_of(predictions, chosen.emotions, params),

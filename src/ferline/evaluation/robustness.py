@@ -23,18 +23,19 @@ def probe(
     rows: np.ndarray,
     labels: np.ndarray,
     ids: Iterable[str],
-    subjects: Iterable[str | None],
+    subjects: Iterable[str | None] | None,
     params: RobustnessParams,
     seed: int,
 ) -> pd.DataFrame | None:
     """What `predict` (faces uint8[N,H,W,C] to probabilities[N, emotions]) answers to chosen faces, clean and corrupted.
 
-    `rows`: those of `images` to choose from, whose labels, ids and subjects are the next three. A row a face: id,
-    subject, label, clean, noise/1 ... (classes). None where `params.faces` is 0.
+    `rows`: those of `images` to choose from, whose labels, ids and people (or videos) are the next three. A row a face:
+    id, subject, label, clean, noise/1 ... (classes). None where `params.faces` is 0.
     """
     if not params.faces:
         return None
-    known = pd.DataFrame({"id": list(ids), "subject": list(subjects), "label": labels})
+    people = [None] * len(labels) if subjects is None else list(subjects)
+    known = pd.DataFrame({"id": list(ids), "subject": people, "label": labels})
     keys = probed.keys(known["id"], seed)
     chosen = probed.in_proportion(labels, keys, params.faces)
     faces, keys = images[rows[chosen]], keys[chosen]

@@ -8,22 +8,21 @@ import pandas as pd
 
 from ferline.evaluation import bootstrap, calibration
 from ferline.evaluation.metrics import score
-from ferline.evaluation.predictions import arrays_of
+from ferline.evaluation.predictions import arrays_of, drawn_by
 from ferline.models.temperature import probabilities
 from ferline.params import EvaluationParams
 
 
 def scores_of(predictions: pd.DataFrame, emotions: Sequence[str], params: EvaluationParams) -> dict[str, Any]:
     """`metrics.score` of one split's predictions, and under `intervals` the 95% of every number in it."""
-    labels, shares, subjects = arrays_of(predictions, emotions)
-    found = bootstrap.intervals(labels, shares, emotions, subjects, params.resamples, params.seed)
+    labels, shares, groups = arrays_of(predictions, emotions)
+    found = bootstrap.intervals(labels, shares, emotions, groups, params.resamples, params.seed)
     return score(labels, shares, emotions) | {"intervals": found}
 
 
-def drawn_by(predictions: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
+def resampling_of(predictions: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
     """How the intervals were made."""
-    by = "subject" if predictions["subject"].notna().any() else "face"
-    return {"resamples": params.resamples, "by": by, "seed": params.seed}
+    return {"resamples": params.resamples, "by": drawn_by(predictions), "seed": params.seed}
 
 
 def calibration_of(logits: np.ndarray, temperature: float, labels: np.ndarray) -> dict[str, Any]:

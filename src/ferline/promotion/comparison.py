@@ -8,6 +8,7 @@ import torch
 from ferline.errors import FerlineError
 from ferline.evaluation.bootstrap import difference, numbered
 from ferline.evaluation.metrics import score
+from ferline.evaluation.predictions import together
 from ferline.evaluation.significance import mcnemar
 from ferline.faces.faceset import FaceSet
 from ferline.faces.resize import resized
@@ -69,7 +70,7 @@ def _compared(
     on_batch: Callable[[], None],
 ) -> Comparison:
     rows = _unseen([model, candidate], faces)
-    labels, people = faces.labels[rows], faces.table["subject"].to_numpy()[rows]
+    labels, people = faces.labels[rows], together(faces.table.iloc[rows])
     old, new = (_answers(each, faces, rows, on_batch) for each in (model, candidate))
     metric, emotions = params.select_by, faces.emotions
     found = difference(labels, new, old, emotions, people, metric, params.min_gain, RESAMPLES, SEED)

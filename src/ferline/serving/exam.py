@@ -29,8 +29,8 @@ from ferline.emotions import EMOTIONS, KNOWN
 from ferline.errors import FerlineError
 from ferline.evaluation import robustness
 from ferline.evaluation.calibration import against_people
-from ferline.evaluation.predictions import probability_columns
-from ferline.evaluation.scores import calibration_of, drawn_by, scores_of
+from ferline.evaluation.predictions import TOGETHER, probability_columns, together
+from ferline.evaluation.scores import calibration_of, resampling_of, scores_of
 from ferline.faces import look
 from ferline.faces.cropper import Crop
 from ferline.faces.faceset import ImageWriter
@@ -45,7 +45,7 @@ from ferline.serving.predictor import Predictor
 
 TASK = 32  # faces cropped, and told, at a time; a whole split at 224 pixels would be 540 MB
 ALL, NO_SPLIT = "all", "of no split"
-KEPT = ("id", "label", "votes", "subject")
+KEPT = ("id", "label", "votes", *TOGETHER)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def examine(
     content = {
         "model": _model(model, how, device),
         "data": _data(source, found, path, side, answers, votes) | {"options": source.told(options or {})},
-        "bootstrap": drawn_by(answers.table, params),
+        "bootstrap": resampling_of(answers.table, params),
         "questions": {key: content for key, (content, _) in told.items()},
         "people": _people(model, answers),
     }
@@ -307,7 +307,7 @@ def _robustness(
     def told(faces: np.ndarray) -> np.ndarray:
         return _for(model.emotions, answers.tell(model, faces), question.emotions)
 
-    known = table["label"].to_numpy(), table["id"], table["subject"]
+    known = table["label"].to_numpy(), table["id"], together(table)
     rows = kept["place"].to_numpy()
     found = robustness.probe(told, answers.faces, rows, *known, params.robustness, params.seed)
     return robustness.summary(found, params.resamples, params.seed)
@@ -323,7 +323,7 @@ def _table(kept: pd.DataFrame, logits: np.ndarray, temperature: float, emotions:
     shares = probabilities(logits, temperature)
     known = {
         "id": kept["id"],
-        "subject": kept["subject"],
+        **{column: kept[column] for column in TOGETHER},
         "label": [emotions.index(label) for label in kept["label"]],
         "predicted": shares.argmax(axis=1),
         "confidence": shares.max(axis=1),

@@ -27,7 +27,9 @@ def as_text(content: Mapping[str, Any]) -> str:
         lines += ["", question["title"], *_question(question)]
     if people := content.get("people"):
         lines += ["", *_people(people)]
-    by = "people drawn whole" if content["bootstrap"]["by"] == "subject" else "face by face"
+    by = {"subject": "people drawn whole", "sequence": "videos drawn whole"}.get(
+        content["bootstrap"]["by"], "face by face"
+    )
     return "\n".join([*lines, "", f"Intervals: 95%, {content['bootstrap']['resamples']:,} resamples, {by}."])
 
 

@@ -46,8 +46,8 @@ def pairwise(material: Material) -> Block | None:
     ]
     names = ["first", "second", "only first right", "only second right", "p", "p by Holm"]
     faces = material.leaderboard.content["faces"]["test"]
-    people = material.ranked[0].content["bootstrap"]["by"] == "subject"
-    together = ", each person's together" if people else ""
+    whose = {"subject": "person", "sequence": "video"}.get(material.ranked[0].content["bootstrap"]["by"])
+    together = f", each {whose}'s together" if whose else ""
     note = (
         f"McNemar's exact test on the {faces:,} test faces: it counts only the faces that one of the two tells right "
         f"and the other wrong{together}. By Holm: corrected for {counted(len(pairs), 'comparison')}; bold where below "

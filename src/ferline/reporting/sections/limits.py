@@ -37,6 +37,8 @@ def _of_this(material: Material) -> Iterator[str]:
 def _of_faces(drawn_by: str) -> Iterator[str]:
     if drawn_by == "subject":
         yield "Intervals draw people whole and tests hold a person's faces together: both speak of people like these."
+    elif drawn_by == "sequence":
+        yield "Intervals draw videos whole, for nobody is named: where a person is in several, they are too narrow."
     else:
         yield "Nothing says who is in the faces: where people recur, the intervals are too narrow."
 
