@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from ferline.cli import main
 from ferline.cli.found_model import SHIPPED, named_model
+from ferline.datasets.synthetic import scene
 from ferline.emotions import EMOTIONS, KNOWN
 from ferline.models.named import SHIPPED as FOLDER
 from ferline.models.named import shipped
@@ -24,8 +27,11 @@ def model(request: pytest.FixtureRequest) -> TrainedModel:
 
 def test_they_are_small_together() -> None:
     assert SHIPPED in shipped()
-    files = [file for name in shipped() for file in [*(FOLDER / name).iterdir(), FOLDER / f"{name}.onnx"]]
-    assert sum(file.stat().st_size for file in files) < 25e6
+    pulled = [
+        file for pointer in FOLDER.glob("*.dvc") for file in (FOLDER / pointer.stem, *FOLDER.glob(f"{pointer.stem}/*"))
+    ]
+    assert {f"{name}.int8.onnx" for name in shipped()} < {file.name for file in pulled}
+    assert sum(file.stat().st_size for file in pulled if file.is_file()) < 25e6
 
 
 def test_each_is_whole_and_says_where_it_comes_from(model: TrainedModel) -> None:
@@ -36,18 +42,36 @@ def test_each_is_whole_and_says_where_it_comes_from(model: TrainedModel) -> None
     assert model.card["shareable"] is False  # its faces may not be shown
 
 
-def test_its_card_its_measurements_and_its_file_for_other_programs_are_of_this_model(model: TrainedModel) -> None:
+def test_its_card_its_measurements_and_its_file_in_8_bits_are_of_this_model(model: TrainedModel) -> None:
     name = model.folder.name
     assert f"Digest `{model.digest}`" in (ROOT / "docs" / "model_cards" / f"{name}.md").read_text()
     measured = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
     assert measured["model"]["digest"] == model.digest
-    runtime = pytest.importorskip("onnxruntime")
-    session = runtime.InferenceSession(FOLDER / f"{name}.onnx", providers=["CPUExecutionProvider"])
-    assert json.loads(session.get_modelmeta().custom_metadata_map["ferline.model_digest"]) == model.digest
+    file = FOLDER / f"{name}.int8.onnx"
+    assert measured["eight_bits"]["size_bytes"] == file.stat().st_size
+    session = session_of(file, model)
+    scenes = [scene(7, person, EMOTIONS[person % 7], 0) for person in range(48)]
+    faces = np.stack([cv2.resize(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), (48, 48))[:, :, None] for each in scenes])
+    shares, votes = session.run(["shares", "votes"], {"faces": faces})
+    for told, answering in ((shares, model), (votes, model.voted())):
+        assert (told.argmax(1) == answering.predict(faces).argmax(1)).mean() > 0.9
+
+
+def test_the_most_accurate_one_is_there_in_full_for_other_programs() -> None:
+    model = named_model(SHIPPED)
+    session = session_of(FOLDER / f"{SHIPPED}.onnx", model)
     faces = np.random.default_rng(0).integers(0, 256, (5, 6, 6, 1), dtype=np.uint8).repeat(8, axis=1).repeat(8, axis=2)
     shares, votes = session.run(["shares", "votes"], {"faces": faces})
     np.testing.assert_allclose(shares, model.predict(faces), atol=1e-4)
     np.testing.assert_allclose(votes, model.voted().predict(faces), atol=1e-4)
+
+
+def session_of(file: Path, model: TrainedModel) -> Any:
+    """Of a file that was made of this model."""
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["ferline.model_digest"]) == model.digest
+    return session
 
 
 @pytest.mark.parametrize("given", [(), *(("--model", name) for name in shipped())])
