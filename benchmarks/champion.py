@@ -159,8 +159,8 @@ def calibrated(model: TrainedModel, faces: FaceSet, target: Path, name: str) -> 
     fitted = temperature.fit_shares(model.voted().logits(faces.images[rows]), faces.second_opinions(rows))
     seen = np.concatenate([faces.rows("train"), rows])
     with staging(target) as folder:
-        for name in model.manifest:
-            shutil.copyfile(model.folder / name, folder / name)
+        for file in model.manifest:
+            shutil.copyfile(model.folder / file, folder / file)
         np.save(folder / LOOKS, np.unique(look.looks(faces.images[row] for row in seen), axis=0), allow_pickle=False)
         own = {"architecture": name, "votes_temperature": fitted, "calibrated": real_faces.commit()}
         write_json(folder / CARD, model.card | own)
