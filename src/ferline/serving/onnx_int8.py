@@ -1,4 +1,4 @@
-"""An ONNX file's convolutions in whole numbers of 8 bits: a third to a half of the time on a CPU, under a third of the bytes.
+"""An ONNX file's convolutions in whole numbers of 8 bits: a third to a half of the time, under a third of the bytes.
 
 Weights are rounded channel by channel; how far activations reach is measured on some faces. All else (heads, SVM,
 softmax) stays as it was. Weights use 7 of their 8 bits: processors without VNNI add pairs of products in 16 bits, and
