@@ -19,6 +19,7 @@ from torchvision import models as torchvision_models
 
 from ferline.artifact import sha256_of
 from ferline.errors import FerlineError
+from ferline.models.pointwise import with_products
 
 FEATURES = {"resnet34": 512, "resnet50": 2048}
 PUBLISHED = {
@@ -41,6 +42,7 @@ class Trunk(nn.Sequential):
         if channels != 3:
             self.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
             nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
+        with_products(self)
 
 
 def pooled(feature_map: Tensor) -> Tensor:
