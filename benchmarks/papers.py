@@ -5,7 +5,8 @@
     python benchmarks/papers.py ... --done papers.json --out papers.json       # goes on where the last sitting ended
 
 Papers' values, but for ImageNet's weights, which have to be there (`--imagenet`): without, all start from random ones
-and no layer is frozen. Rows go into the JSON one by one; `--seconds` ends the sitting before a row that would not fit.
+and no layer is frozen. `--side 48` trains those of 224 pixels on smaller faces, as a CPU can. Rows go into the JSON one
+by one; `--seconds` ends the sitting before a row that would not fit.
 """
 
 import argparse
@@ -55,10 +56,12 @@ class Row:
     dataset: DatasetParams
     optimiser: str = "adam"
     seeds: int = 1
+    side: int | None = None  # of its faces, where that is not the paper's
 
     @property
     def name(self) -> str:
-        return f"{self.model}-{self.optimiser}-{self.reader}-{self.dataset.protocol.replace(':', '_')}"
+        size = f"-{self.side}px" if self.side else ""
+        return f"{self.model}-{self.optimiser}-{self.reader}-{self.dataset.protocol.replace(':', '_')}{size}"
 
     @property
     def members(self) -> list[tuple[int | None, int]]:
@@ -82,8 +85,14 @@ def rows(seeds: int) -> Iterator[Row]:
         yield Row("resnet50_resnet34", "fer2013", DatasetParams("fer2013"), optimiser, seeds)
 
 
-def architecture(row: Row, imagenet: bool, seed: int, given: argparse.Namespace) -> ArchitectureParams:
+def sized(row: Row) -> ArchitectureParams:
+    """The paper's, for the row's faces."""
     base = PAPERS[row.model]
+    return replace(base, input=replace(base.input, side=row.side)) if row.side else base
+
+
+def architecture(row: Row, imagenet: bool, seed: int, given: argparse.Namespace) -> ArchitectureParams:
+    base = sized(row)
     changes = TRAINING.get(row.model, {}) | (OPTIMISERS[row.optimiser] if row.model == "resnet50_resnet34" else {})
     changes |= {"seed": seed} | ({"epochs": given.epochs} if given.epochs else {})
     own = replace(base, training=replace(base.training, **changes), augmentation=AUGMENTATIONS[row.model])
@@ -103,7 +112,7 @@ def faces_for(row: Row, size: ArchitectureParams, given: argparse.Namespace) -> 
 
 def trained(row: Row, given: argparse.Namespace) -> dict[str, Any]:
     """Every member of a row, and what they answer to their test faces."""
-    faces = faces_for(row, PAPERS[row.model], given)
+    faces = faces_for(row, sized(row), given)
     answers, members = [], []
     for fold, seed in row.members:
         own, started = architecture(row, given.imagenet, seed, given), time.monotonic()
@@ -137,6 +146,7 @@ def trained(row: Row, given: argparse.Namespace) -> dict[str, Any]:
         "name": row.name,
         "model": row.model,
         "optimiser": row.optimiser,
+        "side": faces.side,
         "dataset": asdict(row.dataset),
         "weights": architecture(row, given.imagenet, 0, given).weights,
         "training": asdict(architecture(row, given.imagenet, 0, given).training),
@@ -166,12 +176,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="of the honest protocols without folds")
     parser.add_argument("--seconds", type=float, default=560.0)
     parser.add_argument("--epochs", type=int, help="instead of the papers'")
+    parser.add_argument("--side", type=int, help="pixels of a face, instead of the papers'; such rows are named by it")
     parser.add_argument("--imagenet", action="store_true", help="torchvision's weights are in torch.hub's folder")
     parser.add_argument("--graphs", action="store_true", help="steps as CUDA graphs")
     given = parser.parse_args()
     done = json.loads(given.done.read_text())["rows"] if given.done else []
     started, longest = time.monotonic(), 0.0
-    for row in rows(given.seeds):
+    for paper in rows(given.seeds):
+        row = replace(paper, side=None if given.side == PAPERS[paper.model].input.side else given.side)
         wanted = not given.names or any(part in row.name for part in given.names)
         if not wanted or any(each["name"] == row.name for each in done):
             continue

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from floor import PAPERS as SIZES
+
 from ferline.emotions import in_order
 from ferline.evaluation import figures
 from ferline.reporting.claims import PAPERS, Claim, Paper
@@ -90,6 +92,7 @@ def to_draw(row: dict[str, Any]) -> bool:
 
 def _paper(paper: Paper, claim: Claim, rows: list[dict[str, Any]]) -> str:
     own = [row for row in rows if row["model"] == paper.key and claim.fits(row["dataset"]["name"], row["optimiser"])]
+    own.sort(key=lambda row: _smaller(row) is not None)  # with the paper's own faces first
     sides = [[row for row in own if row["dataset"]["protocol"].startswith("paper:") is side] for side in (True, False)]
     cells = [f"`{paper.key}`", claim.what, claim.numbers.get("accuracy", DASH), *(_run(side) for side in sides)]
     return f"| {' | '.join(cells)} |"
@@ -100,8 +103,16 @@ def _run(rows: list[dict[str, Any]]) -> str:
         return "not run"
     row = rows[0]
     members = row["members"]
+    size = f", {side} pixels" if (side := _smaller(row)) else ""
     what = "folds" if row["dataset"]["folds"] else "seed" if len(members) == 1 else "seeds"
-    return f"{accuracy(row)} ({row['dataset']['protocol']}, {len(members)} {what}, {members[0]['computed']['device']})"
+    on = members[0]["computed"]["device"]
+    return f"{accuracy(row)} ({row['dataset']['protocol']}, {len(members)} {what}{size}, {on})"
+
+
+def _smaller(row: dict[str, Any]) -> int | None:
+    """The side of a run's faces, where it is not the paper's."""
+    side = row.get("side")  # earlier runs, all with the paper's, do not say it
+    return side if side != SIZES[row["model"]].input.side else None
 
 
 def accuracy(row: dict[str, Any]) -> str:
