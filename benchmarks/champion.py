@@ -33,6 +33,7 @@ import torch
 from ferline.artifact import scratch_folder, staging, state_folder, write_json
 from ferline.augment.policy import AugmentationPolicy
 from ferline.datasets.sources import SOURCES
+from ferline.errors import FerlineError
 from ferline.faces import look
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
@@ -162,8 +163,10 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
 
 
 def calibrated(model: TrainedModel, faces: FaceSet, target: Path, name: str) -> TrainedModel:
-    """The same network with what a training of today writes at its end: the votes' temperature, fitted, and the looks
-    of what was seen; and the commit that did."""
+    """The same network with what a training of today writes at its end: the votes' temperature, fitted, the looks of
+    what was seen and the digest of its split; and the commit that did."""
+    if model.card["faces_digest"] != faces.digest:
+        raise FerlineError(f"{model.folder}: was trained on other faces than these. Give the files that it learnt from")
     rows = faces.rows("validation")
     fitted = temperature.fit_shares(model.voted().logits(faces.images[rows]), faces.second_opinions(rows))
     seen = np.concatenate([faces.rows("train"), rows])
@@ -171,7 +174,8 @@ def calibrated(model: TrainedModel, faces: FaceSet, target: Path, name: str) -> 
         for file in model.manifest:
             shutil.copyfile(model.folder / file, folder / file)
         np.save(folder / LOOKS, np.unique(look.looks(faces.images[row] for row in seen), axis=0), allow_pickle=False)
-        own = {"architecture": name, "votes_temperature": fitted, "calibrated": real_faces.commit()}
+        own = {"architecture": name, "votes_temperature": fitted, "split_digest": faces.split_digest}
+        own |= {"calibrated": real_faces.commit()}
         write_json(folder / CARD, model.card | own)
     return TrainedModel(target)
 
