@@ -12,6 +12,7 @@ row, so that a run cut short loses one row. `--faces FOLDER` measures on a FaceS
 import argparse
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -53,8 +54,12 @@ def _options(name: str) -> dict[str, bool | int | float | str]:
 
 def faces_of(given: ArchitectureParams, folder: Path | None, count: int) -> FaceSet:
     """At the input's own size, as the pipeline's resize step makes them."""
-    input = given.input
-    return FaceSet(folder) if folder else noise(scratch_folder() / "faces", count, input.side, input.channels)
+    return FaceSet(folder) if folder else _noise(given.input.side, given.input.channels, count)
+
+
+@cache  # of 224 pixels it is more than a gigabyte
+def _noise(side: int, channels: int, count: int) -> FaceSet:
+    return noise(scratch_folder() / "faces", count, side, channels)
 
 
 class Report:

@@ -5,6 +5,7 @@ policy of exact copies) and resize do in turn.
 """
 
 import hashlib
+import shutil
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +58,9 @@ def without_copies(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def commit() -> str | None:
-    """Of the code that runs; None outside of a checkout."""
+    """Of the code that runs; None outside of a checkout, or without git."""
+    if not shutil.which("git"):
+        return None
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     return subprocess.run(git, capture_output=True, text=True).stdout.strip() or None
 

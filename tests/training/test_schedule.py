@@ -67,6 +67,24 @@ def test_every_optimiser_lowers_a_loss_and_leaves_frozen_weights(name):
     assert torch.equal(frozen, torch.ones(3))
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_a_first_step_that_is_left_out_leaves_nothing_behind(name):
+    """A scaled loss is often infinite at first. torch's fused SGD went on from a momentum that was never written."""
+    own = params(optimiser=name, learning_rate=0.01, momentum=0.9)
+    weights = []
+    for gradients in ([float("inf"), 1.0, 1.0], [1.0, 1.0]):
+        weight = torch.nn.Parameter(torch.ones(4096))
+        steps, scaler = optimiser([weight], own, scaled=True), torch.amp.GradScaler("cpu", init_scale=4.0)
+        for gradient in gradients:
+            torch.full((4096,), 1e30).mul_(2)  # what freed memory holds
+            steps.zero_grad()
+            scaler.scale((weight * gradient).sum()).backward()
+            scaler.step(steps)
+            scaler.update()
+        weights.append(weight.detach())
+    torch.testing.assert_close(*weights)
+
+
 @pytest.mark.parametrize(("grow_from", "epochs"), [(0, 3), (32, 8)])
 def test_epochs_of_smaller_faces_are_no_time_to_give_up(grow_from: int, epochs: int) -> None:
     """Nothing gets better after the first of 12 epochs, of which half may be of smaller faces; two are waited for."""

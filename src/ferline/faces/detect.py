@@ -93,7 +93,7 @@ class FaceDetector:
                 return pair
         return None
 
-    def _cascade(self, name: str) -> cv2.CascadeClassifier:
+    def _cascade(self, name: str) -> "cv2.CascadeClassifier":  # in quotes: OpenCV 5 has none, and trains all the same
         own = self._cascades.__dict__
         if name not in own:
             own[name] = _loaded(name)
@@ -136,9 +136,8 @@ def _scaled(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _loaded(name: str) -> cv2.CascadeClassifier:
+def _loaded(name: str) -> "cv2.CascadeClassifier":
     path = Path(cv2.__file__).parent / "data" / name
-    cascade = cv2.CascadeClassifier()
-    if not (path.is_file() and cascade.load(str(path))):
+    if not (path.is_file() and (cascade := cv2.CascadeClassifier()).load(str(path))):
         raise FerlineError(f"{path}: the Haar cascade cannot be read. Install opencv-python-headless below version 5")
     return cascade

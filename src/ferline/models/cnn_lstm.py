@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ferline.models.network import Network, require, require_dropout
+from ferline.models.network import Network, read_through, require, require_dropout
 from ferline.models.registry import register_model
 from ferline.params import InputParams
 
@@ -48,8 +48,7 @@ class CnnLstm(Network):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(lstm_units, len(self.emotions)))
 
     def features(self, x: Tensor) -> Tensor:
-        _, (last, _) = self.lstm(rows(self.blocks(x)))
-        return last[0]
+        return read_through(self.lstm, rows(self.blocks(x)))
 
 
 def rows(feature_map: Tensor) -> Tensor:

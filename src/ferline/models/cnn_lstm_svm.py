@@ -22,7 +22,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from ferline.models.cnn_lstm import rows
-from ferline.models.network import Network, require, require_dropout
+from ferline.models.network import Network, read_through, require, require_dropout
 from ferline.models.registry import register_model
 from ferline.models.svm import SupportVectorMachine
 from ferline.params import InputParams
@@ -99,8 +99,7 @@ class CnnLstmSvm(Network):
 
     def features(self, x: Tensor) -> Tensor:
         steps = self.dense(rows(self.convolutions(self.transformer(x)))).relu()
-        _, (last, _) = self.lstm(steps)
-        return last[0]
+        return read_through(self.lstm, steps)
 
     def classify(self, features: Tensor) -> Tensor:
         return self.svm(features) if self.svm.fitted else self.head(features)

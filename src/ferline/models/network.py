@@ -86,6 +86,17 @@ class Network(nn.Module):
             raise FerlineError("input.channels: 1 is not allowed with weights: imagenet; write 3, or weights: none")
 
 
+def read_through(recurrent: nn.LSTM | nn.GRU, steps: Tensor) -> Tensor:
+    """[N,T,F] to the last state [N,U]. In float32 on a GPU: autocast has cuDNN compute these two in float16, whatever
+    it was asked for, and nothing would scale the gradients."""
+    if not steps.is_cuda:
+        _, last = recurrent(steps)
+    else:
+        with torch.autocast("cuda", enabled=False):
+            _, last = recurrent(steps.float())
+    return last[0][0] if isinstance(recurrent, nn.LSTM) else last[0]
+
+
 def require(ok: bool, option: str, value: object, allowed: str) -> None:
     """Refuse an option's value that a constructor cannot use."""
     if not ok:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ferline.models.backbones import FEATURES, Trunk, pooled
-from ferline.models.network import Network, require
+from ferline.models.network import Network, read_through, require
 from ferline.models.registry import register_model
 from ferline.params import InputParams
 
@@ -44,8 +44,7 @@ class ResNet50Gru(Network):
     def features(self, x: Tensor) -> Tensor:
         feature_map = self.trunk(x)
         appearance = self.dense(pooled(feature_map)).relu()
-        _, last = self.gru(self.sequence(feature_map))
-        order = self.gru_dense(last[0]).relu()
+        order = self.gru_dense(read_through(self.gru, self.sequence(feature_map))).relu()
         return torch.cat([appearance, order], dim=1)
 
     @staticmethod

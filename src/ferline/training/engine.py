@@ -61,8 +61,8 @@ class Engine:
         balanced = self.params.class_weights == "balanced"
         self._class_weights = losses.class_weights(self.train.labels, len(faces.emotions)) if balanced else None
         self.weights = Weights(self.network)
-        self.optimiser = schedule.optimiser(self.weights, self.params)
         self.scaler = self.placement.scaler()
+        self.optimiser = schedule.optimiser(self.weights, self.params, scaled=self.scaler.is_enabled())
         self.average = Average(self.network, self.params.ema) if self.params.ema else None
         self._records = compute.graphs and self.device.type == "cuda"
         self._side = 0  # of the faces that go in; `begin` sets it, and with it the CUDA graph

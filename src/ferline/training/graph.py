@@ -3,7 +3,9 @@
 The optimiser stays outside, so every optimiser, clipping and rate works as it does without.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -11,6 +13,20 @@ from torch import Tensor
 WARM_UP = 3  # steps taken as they are before one is recorded: libraries choose their kernels in them
 
 Backward = Callable[..., Tensor]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Old engines, which hold graphs and are freed by Python's collector alone, are freed before and not within: a
+    graph that is destroyed breaks the recording of another."""
+    collects = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Recorded:
@@ -42,7 +58,7 @@ class Recorded:
         self._inputs = [tensor.clone() for tensor in inputs]
         graph = torch.cuda.CUDAGraph()
         # thread_local: the thread that streams faces may ask for memory meanwhile
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with _uncollected(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._output = self._backward(*self._inputs)
         self._graph = graph
 

@@ -9,7 +9,13 @@ import torch
 
 from ferline.training import randomness
 
-TOLD = ("can't allocate memory", "could not create a memory", "ALLOC_FAILED", "CUDA error: out of memory")
+TOLD = (
+    "can't allocate memory",
+    "could not create a memory",
+    "ALLOC_FAILED",
+    "CUDA error: out of memory",
+    "unable to find an engine",  # cuDNN, where no way to convolve has the room that it works in
+)
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # mallopt's names for what it sets
 _NO_LIMIT = 2**30  # bytes; of an int

@@ -10,7 +10,10 @@ import torch
 from ferline.params import TrainingParams
 
 
-def optimiser(weights: Iterable[torch.nn.Parameter], params: TrainingParams) -> torch.optim.Optimizer:
+def optimiser(
+    weights: Iterable[torch.nn.Parameter], params: TrainingParams, scaled: bool = False
+) -> torch.optim.Optimizer:
+    """`scaled`: its gradients are those of a scaled loss, and a step whose gradients are no numbers is left out."""
     trained = [weight for weight in weights if weight.requires_grad]
     rate, decay = params.learning_rate, params.weight_decay
     match params.optimiser:
@@ -20,7 +23,9 @@ def optimiser(weights: Iterable[torch.nn.Parameter], params: TrainingParams) -> 
         case "adamw":
             return torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
         case "sgd":
-            return torch.optim.SGD(trained, lr=rate, momentum=params.momentum, weight_decay=decay, fused=True)
+            # Fused SGD that leaves out its first step keeps a momentum that nobody ever wrote.
+            fused = not scaled
+            return torch.optim.SGD(trained, lr=rate, momentum=params.momentum, weight_decay=decay, fused=fused)
         case "rmsprop":
             return torch.optim.RMSprop(trained, lr=rate, momentum=params.momentum, weight_decay=decay)
 
