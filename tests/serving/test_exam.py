@@ -191,7 +191,7 @@ def test_confidence_is_held_against_all_people_also_where_they_disagree(two_head
     people = exam.content["people"]
     assert (people["faces"], people["without_majority"]) == (133, 10)
     assert exam.content["questions"]["8_majority"]["scores"]["faces"] == 123
-    assert "Votes: 133 faces, on 10 of which no emotion has most of them" in as_text(exam.content)
+    assert "Votes: 133 faces, on 10 of which no emotion has more than half" in as_text(exam.content)
     told = two_heads.voted().predict(faces_of(csv)[0])
     shown = np.array([number % 20 != 15 for number in range(140)])
     assert people["confidence"] == pytest.approx(told.max(axis=1)[shown].mean())

@@ -134,7 +134,7 @@ def test_confidence_by_votes_stands_beside_people(two_heads, exam_of):
     exam = exam_of(two_heads)
     told = section(as_markdown(two_heads, exams=[exam]), "Confidence")
     assert "one of 0.500, fitted to what people said of all faces" in told
-    assert "Of 133 faces (exam.csv, test), on 0 of which no emotion has most votes, it is sure of " in told
+    assert "Of 133 faces (exam.csv, test), on 0 of which no emotion has more than half of the votes, it is " in told
     assert f"as {exam['people']['agreed']:.3f} of the people say so too" in told
 
 

@@ -22,7 +22,10 @@ FOUND = 3  # the exit status where a drift was found; 1 is an error's and 2 that
 @click.argument("reference")
 @click.argument("new")
 @click.option(
-    "--model", "where", default=None, help="A model's folder, or its address in MLflow; default: the champion."
+    "--model",
+    "where",
+    default=None,
+    help="One that comes with Ferline, a folder, or an address in MLflow; default: the champion.",
 )
 @click.option("--no-model", is_flag=True, help="Compare the images alone.")
 @click.option("--images", default=2000, show_default=True, help="Of each side at most so many, drawn by the seed.")

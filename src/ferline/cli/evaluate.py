@@ -60,8 +60,9 @@ def evaluate(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Score MODEL (a folder, champion, or an address in MLflow) on one split of a dataset as it was downloaded.
+    """Score MODEL on one split of a dataset as it was downloaded.
 
+    MODEL is one that comes with Ferline (ferline_large), a folder, champion, or an address in MLflow.
     The source needs to hold nothing but that split. Faces are found and cut as in the model's training; the faces of
     FER2013 are cut out already. Writes exam.json with every number and its 95% interval, and predictions.parquet.
 

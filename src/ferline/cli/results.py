@@ -49,8 +49,9 @@ def export(
 ) -> None:
     """Write the newest run's metrics, plots and decision, and what the data was, where DVC reads them.
 
-    WHAT is the folder to write. With --onnx or --card it is a model (a folder, champion, or an address in MLflow):
-    one file that takes uint8 faces and gives calibrated shares, or the page that says what the model is good for.
+    WHAT is the folder to write. With --onnx or --card it is a model (one that comes with Ferline, a folder,
+    champion, or an address in MLflow): one file that takes uint8 faces and gives calibrated shares, or the page that
+    says what the model is good for.
     """
     if int8 and not onnx:
         raise FerlineError("--int8 is a form of the file that --onnx writes; name that, too")

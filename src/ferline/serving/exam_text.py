@@ -62,7 +62,7 @@ def _question(question: Mapping[str, Any]) -> list[str]:
 
 def _people(people: Mapping[str, Any]) -> list[str]:
     return [
-        f"Votes: {people['faces']:,} faces, on {people['without_majority']:,} of which no emotion has most of them",
+        f"Votes: {people['faces']:,} faces, on {people['without_majority']:,} of which no emotion has more than half",
         f"  told with {people['confidence']:.4f} on average, as {people['agreed']:.4f} of the people say too; "
         f"calibration error {people['ece']:.4f}",
     ]

@@ -218,7 +218,7 @@ def _beside_people(exam: Mapping[str, Any]) -> str:
     people, data = exam["people"], exam["data"]
     return (
         f"Of {people['faces']:,} faces ({data['file']}, {data['split']}), on {people['without_majority']:,} of which "
-        f"no emotion has most votes, it is sure of {people['confidence']:.3f} by votes on average, as "
+        f"no emotion has more than half of the votes, it is sure of {people['confidence']:.3f} by votes on average, as "
         f"{people['agreed']:.3f} of the people say so too; calibration error {people['ece']:.3f}."
     )
 
