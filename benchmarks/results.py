@@ -35,8 +35,8 @@ def _head(data: dict[str, Any]) -> list[str]:
         "",
         "Made by `python benchmarks/results.py` from the JSON in `benchmarks/results/`. Every number of ours was "
         "measured; the commands below make them again. What was not run says so. FER2013's private test was not at "
-        "hand: **nothing on this page is a number of it.** PublicTest chose the epoch, so its numbers are validation numbers, and in "
-        "the field's experience some 1 to 1.5 points below those of the private test.",
+        "hand: **nothing on this page is a number of it.** PublicTest chose the epoch, so its numbers are "
+        "validation numbers, and in the field's experience some 1 to 1.5 points below those of the private test.",
         "",
         f"Data: `{data['file']}`, SHA-256 `{str(data['sha256'])[:12]}`; votes `{data['votes']['sha256'][:12]}`.",
     ]

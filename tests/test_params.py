@@ -263,3 +263,25 @@ def test_an_architecture_is_trained_once_or_once_a_fold_or_once_a_seed(content, 
     seeds = loaded(content | {"seeds": 3}, tmp_path).repetitions("cnn_lstm")
     assert [(one.fold, one.seed, one.suffix) for one in seeds] == [(None, n, f"_seed_{n}") for n in (4, 5, 6)]
     assert [one.architecture.training.seed for one in seeds] == [4, 5, 6]
+
+
+def test_a_key_that_stands_there_twice_is_refused_where_it_stands(tmp_path):
+    """As when a card's `dataset:` was put beside the one that was there: YAML would take the last."""
+    lines = (PROJECT / "params.yaml").read_text().splitlines()
+    path = tmp_path / "params.yaml"
+    path.write_text("\n".join([*lines, "dataset: {name: mine, name: yours}", ""]))
+    with pytest.raises(FerlineError) as error:
+        load(path)
+    first = 1 + next(i for i, line in enumerate(lines) if line.startswith("dataset:"))
+    last = len(lines) + 1
+    assert str(error.value).splitlines() == [
+        f"{path}, line {last}: dataset is in line {first} already. Leave one of the two out",
+        f"{path}, line {last}: dataset.name is in line {last} already. Leave one of the two out",
+    ]
+
+
+def test_the_same_key_in_two_entries_of_a_list_is_no_repetition(content, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content) + "extra:\n- {a: 1}\n- {a: 2}\n")
+    with pytest.raises(FerlineError, match="extra: unknown key"):
+        load(path)

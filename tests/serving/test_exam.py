@@ -66,7 +66,9 @@ def test_of_several_splits_only_the_one_asked_for_counts(make_model, fer2013_csv
     more = [line.replace("PublicTest", "Training") for line in csv.read_text().splitlines()[1:]]
     csv.write_text(csv.read_text() + "\n".join(more) + "\n")
     model = make_model()
-    assert asked(model, csv, "PublicTest").content["data"]["images"] == 30
+    exam = asked(model, csv, "PublicTest").content
+    assert exam["data"]["images"] == 30
+    assert "split validation (PublicTest), 30 images" in as_text(exam)
     assert asked(model, csv, "validation").content["data"]["images"] == 30
     assert asked(model, csv, "all").content["data"]["images"] == 60
     with pytest.raises(FerlineError, match=r"no image of the split 'test'; it has 30 train, 30 validation"):

@@ -125,16 +125,17 @@ def test_exams_stand_beside_with_and_without_what_was_trained_on(make_model, exa
     exam = exam_of(model)
     text = as_markdown(model, exams=[exam])
     scores = exam["questions"]["8_majority"]["scores"]
-    assert "fer2013 test, 8 classes, the majority of FER+'s votes | 133 | " in section(text, "Results")
+    assert "fer2013 PrivateTest, 8 classes, the majority of FER+'s votes | 133 | " in section(text, "Results")
     assert f"{scores['accuracy']:.3f} (" in section(text, "Results")
-    assert "Measured on `exam.csv` (fer2013, test, 140 images)" in text
+    assert "Measured on `exam.csv` (fer2013, PrivateTest, 140 images)" in text
 
 
 def test_confidence_by_votes_stands_beside_people(two_heads, exam_of):
     exam = exam_of(two_heads)
     told = section(as_markdown(two_heads, exams=[exam]), "Confidence")
     assert "one of 0.500, fitted to what people said of all faces" in told
-    assert "Of 133 faces (exam.csv, test), on 0 of which no emotion has more than half of the votes, it is " in told
+    assert "Of 133 faces (exam.csv, PrivateTest), on 0 of which no emotion has more than half of the votes" in told
+    assert f"it is sure of {exam['people']['confidence']:.3f} by votes on average" in told
     assert f"as {exam['people']['agreed']:.3f} of the people say so too" in told
 
 

@@ -1,6 +1,6 @@
 """From params.yaml to Params: the profile laid over, every key checked, and all that is wrong said at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -16,11 +16,14 @@ def load(path: Path | str = "params.yaml") -> Params:
     import yaml
 
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        text = Path(path).read_text()
+        content, twice = yaml.safe_load(text), list(_twice(yaml.compose(text, yaml.SafeLoader)))
     except OSError as error:
         raise FerlineError(f"{path}: cannot be read ({error.strerror}). Run from the project's folder") from None
     except yaml.YAMLError as error:
         raise FerlineError(f"{path}: not YAML: {error}") from None
+    if twice:
+        raise FerlineError("\n".join(f"{path}, {told}" for told in twice))
     if not isinstance(content, dict):
         raise FerlineError(f"{path}: expected keys and values, found {type(content).__name__}")
     profiles = content.pop("profiles", None) or {}
@@ -39,6 +42,19 @@ def load(path: Path | str = "params.yaml") -> Params:
         for name, overlay in profiles.items()
     }
     return checked[chosen]
+
+
+def _twice(node: Any, above: str = "") -> Iterator[str]:
+    """Keys that a mapping has more than once: of them YAML would take the last, and say nothing."""
+    lines: dict[str, int] = {}
+    for entry in node.value if node is not None and node.id != "scalar" else ():
+        key, value = entry if node.id == "mapping" else (None, entry)
+        name = f"{above}{key.value}" if key else above.removesuffix(".")
+        if key and name in lines:
+            yield f"line {key.start_mark.line + 1}: {name} is in line {lines[name]} already. Leave one of the two out"
+        if key:
+            lines.setdefault(name, key.start_mark.line + 1)
+        yield from _twice(value, f"{name}.")
 
 
 def _overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

@@ -354,6 +354,7 @@ def _data(source: Source, found: Found, path: Path, side: str, answers: _Answers
         "sha256": sha256_of(path) if path.is_file() else None,
         "votes": {"file": votes.name, "sha256": sha256_of(votes)} if votes else None,
         "split": side,
+        "called": fer2013.USAGE_OF.get(side, side) if source.key in ("fer2013", "ferplus") else side,
         "images": len(answers.table),
         "no_face": answers.no_face,
         "cropped": _cropped(source, found),

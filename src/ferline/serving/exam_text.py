@@ -21,7 +21,7 @@ def as_text(content: Mapping[str, Any]) -> str:
     views = "one view a face" if model["views"] == 1 else f"the mean of {model['views']} views a face"
     lines = [
         f"{model['architecture']} ({model['digest'][:12]}, {model['parameters']:,} parameters), {views}",
-        f"{data['reader']}: {data['file']}, split {data['split']}, {data['images']:,} images, {_faces(data)}",
+        f"{data['reader']}: {data['file']}, split {_called(data)}, {data['images']:,} images, {_faces(data)}",
     ]
     for question in content["questions"].values():
         lines += ["", question["title"], *_question(question)]
@@ -31,6 +31,12 @@ def as_text(content: Mapping[str, Any]) -> str:
         content["bootstrap"]["by"], "face by face"
     )
     return "\n".join([*lines, "", f"Intervals: 95%, {content['bootstrap']['resamples']:,} resamples, {by}."])
+
+
+def _called(data: Mapping[str, Any]) -> str:
+    """The split as it is called here, and where it differs in the set's own papers."""
+    split, called = data["split"], data["called"]
+    return split if called == split else f"{split} ({called})"
 
 
 def _faces(data: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from ferline.models.trained import TrainedModel
 from ferline.serving.exam_text import NUMBERS
 
 DASH = "–"
+ENOUGH = 100  # faces, of which a score of a part of an exam says anything
 NOISY = ("fer2013", "ferplus")  # readers and sets whose labels and images have the faults that `_of_fer` names
 
 USES = (
@@ -104,14 +105,18 @@ def _scored(evaluation: Evaluation | None, exams: Sequence[Mapping[str, Any]]) -
         for question in exam["questions"].values():
             title = _title(exam, question)
             yield f"{title}{_seen(question)}", question["scores"], question["calibration"]
-            if question["unseen"]:
+            if question["unseen"] and question["unseen"]["faces"] >= ENOUGH:
                 yield f"{title}, without images it was trained or chosen on", question["unseen"], {}
+
+
+def _called(data: Mapping[str, Any]) -> str:
+    return data.get("called", data["split"])  # exams of before do not say how their set calls it
 
 
 def _title(exam: Mapping[str, Any], question: Mapping[str, Any]) -> str:
     data, views = exam["data"], exam["model"]["views"]
     averaged = f", mean of {views} views" if views > 1 else ""
-    return f"{data['reader']} {data['split']}, {question['title']}{averaged}"
+    return f"{data['reader']} {_called(data)}, {question['title']}{averaged}"
 
 
 def _seen(question: Mapping[str, Any]) -> str:
@@ -154,7 +159,7 @@ def _data(model: TrainedModel, exams: Sequence[Mapping[str, Any]]) -> list[str]:
         data = exam["data"]
         found = "" if data["cropped"] else f"; in {data['no_face']:,} no face was found, their middle was told"
         lines.append(
-            f"- Measured on `{data['file']}` ({data['reader']}, {data['split']}, {data['images']:,} images{found})."
+            f"- Measured on `{data['file']}` ({data['reader']}, {_called(data)}, {data['images']:,} images{found})."
         )
     return lines
 
@@ -217,7 +222,7 @@ def _calibration(model: TrainedModel, scored: Sequence[Scored], exams: Sequence[
 def _beside_people(exam: Mapping[str, Any]) -> str:
     people, data = exam["people"], exam["data"]
     return (
-        f"Of {people['faces']:,} faces ({data['file']}, {data['split']}), on {people['without_majority']:,} of which "
+        f"Of {people['faces']:,} faces ({data['file']}, {_called(data)}), on {people['without_majority']:,} of which "
         f"no emotion has more than half of the votes, it is sure of {people['confidence']:.3f} by votes on average, as "
         f"{people['agreed']:.3f} of the people say so too; calibration error {people['ece']:.3f}."
     )

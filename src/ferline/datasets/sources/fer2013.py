@@ -33,6 +33,7 @@ ABOUT = About(
 
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 SPLIT_OF = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+USAGE_OF = {split: usage for usage, split in SPLIT_OF.items()}
 _USAGE_IN_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_")
 
 LOOKED_FOR = (
