@@ -51,7 +51,7 @@ def section(rows: list[dict[str, Any]]) -> list[str]:
             if claim.split == "test":
                 lines.append(_paper(paper, claim, rows))
     for paper in PAPERS:
-        lines += ["", f"**`{paper.key}`**: {WHY[paper.key]}"]
+        lines += ["", f"**`{paper.key}`**: {WHY[paper.key]}{_lost(paper, rows)}"]
     return lines + (_runs(rows) if rows else [])
 
 
@@ -91,11 +91,26 @@ def to_draw(row: dict[str, Any]) -> bool:
 
 
 def _paper(paper: Paper, claim: Claim, rows: list[dict[str, Any]]) -> str:
+    runs = map(_run, _sides(paper, claim, rows))
+    return f"| {' | '.join([f'`{paper.key}`', claim.what, claim.numbers.get('accuracy', DASH), *runs])} |"
+
+
+def _sides(paper: Paper, claim: Claim, rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """What was run beside a claim: on the paper's split, and on honest ones; with the paper's own faces first."""
     own = [row for row in rows if row["model"] == paper.key and claim.fits(row["dataset"]["name"], row["optimiser"])]
-    own.sort(key=lambda row: _smaller(row) is not None)  # with the paper's own faces first
-    sides = [[row for row in own if row["dataset"]["protocol"].startswith("paper:") is side] for side in (True, False)]
-    cells = [f"`{paper.key}`", claim.what, claim.numbers.get("accuracy", DASH), *(_run(side) for side in sides)]
-    return f"| {' | '.join(cells)} |"
+    own.sort(key=lambda row: _smaller(row) is not None)
+    return [[row for row in own if row["dataset"]["protocol"].startswith("paper:") is side] for side in (True, False)]
+
+
+def _lost(paper: Paper, rows: list[dict[str, Any]]) -> str:
+    """By the same network, faces of the same size, from the paper's split to an honest one."""
+    told = ""
+    for claim in paper.claims:
+        first = [side[0] for side in _sides(paper, claim, rows) if side]
+        if len(first) == 2 and _smaller(first[0]) == _smaller(first[1]):
+            lost = 100 * (first[0]["mean"]["accuracy"] - first[1]["mean"]["accuracy"])
+            told = f" The same network, trained here on both splits, loses {lost:.1f} points from the one to the other."
+    return told
 
 
 def _run(rows: list[dict[str, Any]]) -> str:
