@@ -364,7 +364,7 @@ def test_a_card_with_an_exam_in_it(here, model, exam):
     ferline("evaluate", model, "--data", "fer2013", "--source", exam, "--resamples", 200, "--out", "mine")
     done = ferline("export", model, "--card", "CARD.md", "--exam", "mine")
     assert (done.exit_code, done.stdout) == (0, "CARD.md\n")
-    assert "| fer2013 test, 7 classes, the set's own labels | 70 |" in (here / "CARD.md").read_text()
+    assert "| fer2013 PrivateTest, 7 classes, the set's own labels | 70 |" in (here / "CARD.md").read_text()
 
 
 def test_a_model_as_onnx_in_8_bits_measured_on_a_folder_of_photographs(here, two_heads):
