@@ -4,18 +4,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+import results_lessons
+from results_lessons import DASH, MEASURED, SHIPPED, Measured, points
+
 from ferline.emotions import EMOTIONS, in_order
 from ferline.evaluation import figures
 
-DASH = "–"
-SHIPPED = ("ferline_large", "ferline_small")  # the most accurate first
-# Not shipped, and why.
-MEASURED = {
-    "ferline_hardened": "noise costs it far fewer answers, but it tells a point fewer of the majorities",
-    "ferline_pupil": "three do not fit into 25 MB, and on FER2013's labels it is no better",
-    "ferline_again": "on FER2013's labels it tells no more faces right, though its shares are a little better, and a "
-    "model gives way to one that is better by more than chance",
-}
 VIEWS = {"none": "one view", "mirror": "two views (mirrored)", "ten": "ten views"}
 # Benchmark, what others reach, and the bar. Figures of others as published, or as measured of the packages they ship.
 FIELD = (
@@ -35,7 +29,6 @@ FIELD = (
         89.0,
     ),
 )
-Measured = dict[str, dict[str, Any]]  # by the model's name
 
 
 def sections(content: dict[str, Any]) -> list[list[str]]:
@@ -43,7 +36,7 @@ def sections(content: dict[str, Any]) -> list[list[str]]:
     return [
         _models(models),
         _reached(models),
-        _lessons(
+        results_lessons.section(
             {name: content[name] for name in (*SHIPPED, *MEASURED) if name in content},
             {name: content[f"{name}_alone"] for name in models if f"{name}_alone" in content},
         ),
@@ -125,14 +118,14 @@ def _growth(name: str, model: dict[str, Any]) -> str:
     training, accuracy = model["card"]["training"], [each["validation_accuracy"] for each in model["epochs"]]
     if not training["grow_from"]:
         return (
-            f"`{name}` saw whole faces from the start: {_points(accuracy[0])} % after one epoch, "
-            f"{_points(accuracy[len(accuracy) // 2 - 1])} % after half of them, {_points(max(accuracy))} % at best."
+            f"`{name}` saw whole faces from the start: {points(accuracy[0])} % after one epoch, "
+            f"{points(accuracy[len(accuracy) // 2 - 1])} % after half of them, {points(max(accuracy))} % at best."
         )
     small = math.ceil(training["grow_for"] * training["epochs"])
     return (
         f"`{name}` saw faces of {training['grow_from']} pixels for {small} epochs, and had "
-        f"{_points(accuracy[small - 1])} % at the end of them ({_points(accuracy[small // 2 - 1])} % after half as "
-        f"many); two epochs of whole ones later {_points(accuracy[small + 1])} %."
+        f"{points(accuracy[small - 1])} % at the end of them ({points(accuracy[small // 2 - 1])} % after half as "
+        f"many); two epochs of whole ones later {points(accuracy[small + 1])} %."
     )
 
 
@@ -148,97 +141,6 @@ def _against_the_bars(models: Measured) -> str:
         f"**The bars are missed**: {'; '.join(short)}. All of it was trained on two CPU cores; the huge recipe, three "
         "seeds and an ensemble of huge networks, which a GPU is for, have not been run."
     )
-
-
-def _lessons(models: Measured, alone: Measured) -> list[str]:
-    taught = {name: shipped for name, shipped in models.items() if shipped.get("beside")}
-    lines = ["## What teaching gained", ""]
-    if not taught:
-        return [*lines, "Not run: they learnt from labels and votes alone."]
-    share = ", ".join(f"{each['model']['card']['training']['taught']:g} (`{name}`)" for name, each in taught.items())
-    lines += [
-        f"The teachers learn from labels and votes. Of a taught one's loss {share} is against the mean of their shares "
-        "for the very picture that it sees, moved and covered alike. PublicTest, per cent; minutes on two CPU cores "
-        "(the medium ones, and what began with others' weights, on one of them), beside other work.",
-        "",
-        "| network | weights | epochs | minutes | 7 classes | ten views | 8 classes | ten views |",
-        "|" + "---|" * 8,
-    ]
-    for name, shipped in taught.items():
-        lines += _lesson_rows(name, shipped, alone.get(name))
-    told = [f"`{name}` {_gained(each['exams']['none'], alone[name]['exams']['none'])}" for name, each in taught.items()
-            if name in alone]  # fmt: skip
-    lines += ["", f"Taught instead of alone: {'; '.join(told)}."] if told else []
-    return lines + [
-        line
-        for name, each in taught.items()
-        if name in MEASURED
-        for line in ("", _unshipped(name, each, models[SHIPPED[0]]))
-    ]
-
-
-def _unshipped(name: str, measured: dict[str, Any], first: dict[str, Any]) -> str:
-    """How it compares with the first of those that are."""
-    times, training = {row["network"]: row["ms"] for row in measured["latency"]}, measured["model"]["card"]["training"]
-    own, others = (each["exams"]["none"]["7_own"]["after"]["log_loss"] for each in (measured, first))
-    small = f"small faces were {training['grow_for']:.0%} of its epochs" if training["grow_from"] else (
-        f"it began with the weights of `{measured['model']['card']['weights']}`, whole faces and a rate of "
-        f"{training['learning_rate']:g}"
-    )  # fmt: skip
-    speed = (
-        f"{times[name]:.2f} ms a face where `{SHIPPED[0]}` takes {times[SHIPPED[0]]:.2f} in the same run; "
-        if name in times
-        else ""  # its network is that of one that is shipped
-    )
-    return (
-        f"`{name}` is not shipped: {MEASURED[name]}. Log loss by 7 classes {own:.3f}, of `{SHIPPED[0]}` {others:.3f}; "
-        f"{speed}{small}."
-    )
-
-
-def _lesson_rows(name: str, shipped: dict[str, Any], alone: dict[str, Any] | None) -> list[str]:
-    """Itself without teachers, each of them, their mean, and what it learnt from them."""
-    rows, teachers = [], shipped["beside"]
-    if alone:
-        rows.append((f"`{name}`, alone", _lesson(alone["model"], alone["exams"])))
-    for each in teachers["models"]:
-        own = {**each, "epochs": range(each["card"]["training"]["epochs"])}
-        teacher = f"a teacher of `{name}`: `{each['card']['architecture']}`, seed {each['card']['seed']}"
-        rows.append((teacher, _lesson(own, each["exams"])))
-    if len(teachers["models"]) > 1:
-        rows.append(("their mean", f"{DASH} | {DASH} | {DASH} | {_four(teachers['mean'])}"))
-    begun = shipped["model"]["card"]
-    how = f"taught, begun with `{begun['weights']}`" if "started_from" in begun else "taught"
-    rows.append((f"**`{name}`, {how}**", _lesson(shipped["model"], shipped["exams"])))
-    return [f"| {' | '.join(row)} |" for row in rows]
-
-
-def _gained(taught: dict[str, Any], alone: dict[str, Any]) -> str:
-    """Against the same network without teachers; half an interval's width says what is chance."""
-    parts = []
-    for key, name in (("7_own", "7 classes"), ("8_majority", "8 classes")):
-        low, high = taught[key]["intervals"]["accuracy"]
-        gain = 100 * (taught[key]["accuracy"] - alone[key]["accuracy"])
-        before, after = (each[key]["before"]["log_loss"] for each in (alone, taught))
-        parts.append(
-            f"{gain:+.1f} points on {name} (an interval is {50 * (high - low):.1f} points to either side), log loss "
-            f"{before:.3f} to {after:.3f} (before calibration)"
-        )
-    return "; ".join(parts)
-
-
-def _lesson(model: dict[str, Any], exams: dict[str, Any]) -> str:
-    minutes = f"{model['minutes']:.0f}" if model["minutes"] else DASH
-    return f"{model['card']['parameters']:,} | {len(model['epochs'])} | {minutes} | {_four(exams)}"
-
-
-def _four(exams: dict[str, Any]) -> str:
-    found = (exams[views][key]["accuracy"] for key in ("7_own", "8_majority") for views in ("none", "ten"))
-    return " | ".join(map(_points, found))
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.1f}"
 
 
 def _emotions(models: Measured) -> list[str]:
@@ -269,8 +171,8 @@ def _trust(models: Measured) -> list[str]:
     copies = {name: shipped["copies"] for name, shipped in models.items()}
     counts = next(iter(copies.values()))
     told = "; ".join(
-        f"of them `{name}` tells {_points(each['copied']['accuracy'])} % right, of the others "
-        f"{_points(each['others']['accuracy'])} %"
+        f"of them `{name}` tells {points(each['copied']['accuracy'])} % right, of the others "
+        f"{points(each['others']['accuracy'])} %"
         for name, each in copies.items()
     )
     lines = [
@@ -327,8 +229,8 @@ def _corrupted(models: Measured, hardened: dict[str, Any] | None) -> list[str]:
     first = next(iter(found.values()))
     strengths = [each["strength"] for each in next(iter(first["corruptions"].values()))]
     told = "; ".join(
-        f"of {_points(own['accuracy'])} % `{name}` loses {_points(own['drop'])} points "
-        f"({' to '.join(map(_points, own['interval']))}) on average"
+        f"of {points(own['accuracy'])} % `{name}` loses {points(own['drop'])} points "
+        f"({' to '.join(map(points, own['interval']))}) on average"
         for name, own in found.items()
     )
     lines += [
@@ -340,13 +242,13 @@ def _corrupted(models: Measured, hardened: dict[str, Any] | None) -> list[str]:
     ]
     for name, own in found.items():
         for corruption, graded in sorted(own["corruptions"].items()):
-            lines.append(f"| `{name}` | {corruption} | {' | '.join(_points(each['accuracy']) for each in graded)} |")
+            lines.append(f"| `{name}` | {corruption} | {' | '.join(points(each['accuracy']) for each in graded)} |")
     if hardened:
         own = hardened["exams"]["none"]["7_own"]["robustness"]
-        grainy = ", ".join(_points(each["accuracy"]) for each in own["corruptions"]["noise"])
+        grainy = ", ".join(points(each["accuracy"]) for each in own["corruptions"]["noise"])
         lines += [
             "",
-            f"The small one trained on with grain (`--recipe hardened`) loses {_points(own['drop'])} points on "
+            f"The small one trained on with grain (`--recipe hardened`) loses {points(own['drop'])} points on "
             f"average, and under noise it has {grainy} %; what that cost it stands above.",
         ]
     return lines
@@ -386,7 +288,7 @@ def _eight_bits(models: Measured) -> list[str]:
         (ms,) = (row["ms"] for row in shipped["latency"] if row["network"] == f"{name} in 8 bits")
         cells = [f"`{name}`", f"{own['size_bytes'] / 1e6:.1f}", f"{ms:.2f}"]
         for key in ("7_own", "8_majority"):
-            cells += [_points(own["accuracy"][key]), _points(exam[key]["accuracy"])]
+            cells += [points(own["accuracy"][key]), points(exam[key]["accuracy"])]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
