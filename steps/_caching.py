@@ -1,6 +1,7 @@
 """What a step's cache key depends on besides its own function: the library code that it calls."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 from zenml.config.cache_policy import CachePolicy
@@ -46,6 +47,7 @@ def _files(module: str) -> set[Path]:
     return {file} if file.is_file() else set()
 
 
+@cache  # ten steps follow much the same files
 def _imports(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):

@@ -22,6 +22,11 @@ def checkpoints(tmp_path, monkeypatch) -> Path:
     return tmp_path / "torch_home/hub/checkpoints"
 
 
+def published_at(monkeypatch, address: str) -> None:
+    """Every network's weights are looked for there."""
+    monkeypatch.setattr(backbones, "published", lambda architecture: address)
+
+
 @pytest.fixture
 def published(tmp_path, monkeypatch) -> Path:
     """A whole ResNet34 in the form of torchvision's own files, at an address that the library looks it up at."""
@@ -30,7 +35,7 @@ def published(tmp_path, monkeypatch) -> Path:
     torch.save(resnet34(weights=None).state_dict(), plain)
     file = tmp_path / f"resnet34-{hashlib.sha256(plain.read_bytes()).hexdigest()[:8]}.pth"
     plain.rename(file)
-    monkeypatch.setitem(backbones.PUBLISHED, "resnet34", file.as_uri())
+    published_at(monkeypatch, file.as_uri())
     return file
 
 
@@ -44,7 +49,7 @@ def test_weights_are_fetched_and_loaded(published, checkpoints):
 
 
 def test_weights_put_into_the_folder_need_no_network(published, checkpoints, monkeypatch):
-    monkeypatch.setitem(backbones.PUBLISHED, "resnet34", f"http://127.0.0.1:9/{published.name}")
+    published_at(monkeypatch, f"http://127.0.0.1:9/{published.name}")
     checkpoints.mkdir(parents=True)
     published.rename(checkpoints / published.name)
     load_imagenet(Trunk("resnet34", 3), "resnet34")
@@ -52,8 +57,8 @@ def test_weights_put_into_the_folder_need_no_network(published, checkpoints, mon
 
 @pytest.mark.parametrize("model", ["resnet50_gru", "resnet50_resnet34", "resnet50_transfer"])
 def test_without_a_network_the_error_says_what_to_do(model, checkpoints, monkeypatch):
-    file = backbones.PUBLISHED["resnet50"].rsplit("/", 1)[-1]
-    monkeypatch.setitem(backbones.PUBLISHED, "resnet50", f"http://127.0.0.1:9/{file}")  # nothing listens there
+    file = backbones.published("resnet50").rsplit("/", 1)[-1]
+    published_at(monkeypatch, f"http://127.0.0.1:9/{file}")  # nothing listens there
     started = time.monotonic()
     with pytest.raises(FerlineError) as caught:
         create(model, InputParams(48, 3), "imagenet", {})
@@ -83,7 +88,7 @@ def test_a_damaged_download_is_refused_and_not_kept(published, checkpoints):
 
 
 def test_weights_of_another_network_are_refused(published, checkpoints, monkeypatch):
-    monkeypatch.setitem(backbones.PUBLISHED, "resnet50", published.as_uri())
+    published_at(monkeypatch, published.as_uri())
     with pytest.raises(FerlineError, match=r"holds no resnet50 weights .* Delete it and try again"):
         load_imagenet(Trunk("resnet50", 3), "resnet50")
 

@@ -7,7 +7,6 @@ to its upper one (Guo et al., 2017), the first with its lower end too.
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import log_loss
 
 BINS = 15
 
@@ -28,6 +27,8 @@ def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 def measures(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """ECE, Brier score and log loss, each lower where the confidence is better."""
+    from sklearn.metrics import log_loss
+
     shares = normalised(probabilities)
     return {
         "ece": ece(labels, shares),

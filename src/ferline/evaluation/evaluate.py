@@ -10,7 +10,7 @@ import torch
 
 from ferline.artifact import Artifact, link_or_copy, staging, write_json
 from ferline.errors import FerlineError
-from ferline.evaluation import figures, figures_probing, latency, occlusion, pictures, probed, robustness, slices
+from ferline.evaluation import latency, occlusion, probed, robustness, slices
 from ferline.evaluation import predictions as predicting
 from ferline.evaluation.predictions import SCORED, together
 from ferline.evaluation.scores import calibration_of, resampling_of, scores_of
@@ -120,6 +120,8 @@ def evaluate(
 
     `device` is where the faces are scored; "auto" is the GPU where there is one. The latency is always a CPU's.
     """
+    from ferline.evaluation import pictures  # matplotlib, for which nobody should wait who draws nothing
+
     params = params or EvaluationParams()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -211,6 +213,8 @@ def _draw_occlusion(
     folder: Path, model: TrainedModel, faces: FaceSet, rows: np.ndarray, params: EvaluationParams, device: str
 ) -> None:
     """Of the test faces in turn of their emotions; the heat stands alone where faces may not be shown."""
+    from ferline.evaluation import figures, figures_probing
+
     if not params.occlusion.faces:
         return
     labels, ids = faces.labels[rows], faces.table["id"].iloc[rows]

@@ -10,7 +10,6 @@ import pandas as pd
 
 from ferline.artifact import Artifact, staging, write_json
 from ferline.errors import FerlineError
-from ferline.evaluation import figures
 from ferline.evaluation.bootstrap import numbered
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.metrics import weakest_class
@@ -181,6 +180,8 @@ def _tested(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def _draw(folder: Path, content: dict[str, Any], ranked: Sequence[Evaluation]) -> None:
+    from ferline.evaluation import figures  # matplotlib, for which nobody should wait who draws nothing
+
     rows, faces = content["rows"], content["faces"]
     models = f"{len(rows)} models" if len(rows) > 1 else "1 model"
     order = f"best {METRIC_NAMES[content['select_by']]} on {content['select_on']} first"

@@ -5,13 +5,14 @@ All of it is plain JSON: what cannot be computed is None, never NaN. The rules:
   recall, F1 and ROC AUC are None. Faces taken for it still count as mistakes of the classes they belong to.
 - A class that is there but never predicted has precision 0 and F1 0, as in scikit-learn.
 - Specificity and ROC AUC need faces of other classes too; in a split of one class they are None.
+
+scikit-learn is imported where it counts: two seconds, which a command that scores nothing should not wait for.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, roc_auc_score
 
 from ferline.emotions import EMOTIONS
 from ferline.evaluation.calibration import brier, ece
@@ -21,6 +22,8 @@ SUM_TOLERANCE = 1e-3  # float32 rows sum to 1 within 1e-6, half-precision ones w
 
 def score(labels: np.ndarray, probabilities: np.ndarray, emotions: Sequence[str] = EMOTIONS) -> dict[str, Any]:
     """Score probabilities[N, emotions] against class indices[N]; two-sided metrics take one class against the rest."""
+    from sklearn.metrics import confusion_matrix, log_loss
+
     labels, probabilities = _checked(labels, probabilities, len(emotions))
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(labels, predicted, labels=range(len(emotions)))
@@ -76,6 +79,8 @@ def _checked(labels: np.ndarray, probabilities: np.ndarray, classes: int) -> tup
 def _per_class(
     labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray, confusion: np.ndarray
 ) -> list[dict[str, Any]]:
+    from sklearn.metrics import precision_recall_fscore_support
+
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=range(len(confusion)), zero_division=0
     )
@@ -103,6 +108,8 @@ def _specificity(confusion: np.ndarray, index: int) -> float | None:
 
 
 def _roc_auc(is_class: np.ndarray, probability: np.ndarray) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(is_class, probability)) if 0 < is_class.sum() < len(is_class) else None
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ferline.artifact import link_or_copy, staging, write_json
 from ferline.errors import FerlineError
-from ferline.evaluation import bootstrap, pictures, robustness
+from ferline.evaluation import bootstrap, robustness
 from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.metrics import weakest_class
 from ferline.evaluation.predictions import SCORED, arrays_of
@@ -29,6 +29,8 @@ def pool(
     emotions' numbers and the slices; the first fold's model may be promoted. Of seeds all tell the same faces: that
     part, and what may be promoted, is the seed's that is best by `select_by` on validation.
     """
+    from ferline.evaluation import pictures  # matplotlib, for which nobody should wait who draws nothing
+
     params = params or EvaluationParams()
     kind = _kind(members)
     chosen = members[0] if kind == "folds" else _best(members, select_by)

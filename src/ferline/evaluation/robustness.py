@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import f1_score
 
 from ferline.evaluation import probed
 from ferline.evaluation.bootstrap import interval, weights
@@ -88,5 +87,7 @@ def _told(predict: Predict, images: np.ndarray, name: str, strength: int, seed: 
 
 def _scores(labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """As in `metrics.score`: macro-F1 is the mean over the emotions that are there."""
+    from sklearn.metrics import f1_score
+
     f1 = f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0)
     return {"accuracy": float((predicted == labels).mean()), "macro_f1": float(f1)}

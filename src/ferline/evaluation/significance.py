@@ -5,13 +5,14 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 CONFIDENCE = 0.95
 
 
 def accuracy_interval(right: int, faces: int) -> tuple[float, float]:
     """Wilson's 95% interval of right/faces; unlike the normal one it stays inside 0..1 and holds at 0 and 1."""
+    from scipy.stats import binomtest
+
     interval = binomtest(right, faces).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -23,6 +24,8 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray, people: np.ndarra
     would be many witnesses where there is one. Of two equally good models a person's balance would as often be the
     other's, so all ways to give it a sign are as likely (an exact sign-flip test); with a face each it is McNemar's.
     """
+    from scipy.stats import binomtest
+
     only_first, only_second = _apart(first_right, second_right)
     if people is None:
         apart = only_first + only_second

@@ -2,6 +2,8 @@
 
 IMAGENET1K_V1 for both: it is the recipe of the original ResNet papers, the only one that exists for ResNet34, and
 features trained with V2's label smoothing transfer worse when layers stay frozen (Kornblith et al., NeurIPS 2021).
+
+torchvision is imported where a ResNet is built: it brings torch's compiler along, for which no other model should wait.
 """
 
 import socket
@@ -15,17 +17,12 @@ from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
-from torchvision import models as torchvision_models
 
 from ferline.artifact import sha256_of
 from ferline.errors import FerlineError
 from ferline.models.pointwise import with_products
 
 FEATURES = {"resnet34": 512, "resnet50": 2048}
-PUBLISHED = {
-    "resnet34": torchvision_models.ResNet34_Weights.IMAGENET1K_V1.url,
-    "resnet50": torchvision_models.ResNet50_Weights.IMAGENET1K_V1.url,
-}
 CONNECT_SECONDS = 20.0  # the default waits for the kernel, two minutes and more behind a silent firewall
 
 
@@ -36,8 +33,10 @@ class Trunk(nn.Sequential):
     bn1: nn.BatchNorm2d
 
     def __init__(self, architecture: str, channels: int) -> None:
+        from torchvision.models import get_model
+
         # Blocks start as the identity; without, ResNet50 trained from nothing stays at chance for the whole demo.
-        resnet = getattr(torchvision_models, architecture)(weights=None, zero_init_residual=True)
+        resnet = get_model(architecture, weights=None, zero_init_residual=True)
         super().__init__(OrderedDict((n, m) for n, m in resnet.named_children() if n not in ("avgpool", "fc")))
         if channels != 3:
             self.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
@@ -52,7 +51,7 @@ def pooled(feature_map: Tensor) -> Tensor:
 
 def load_imagenet(trunk: nn.Module, architecture: str) -> None:
     """Fill a trunk with the published weights, from torch.hub's folder or else from the network."""
-    file = _fetched(PUBLISHED[architecture])
+    file = _fetched(published(architecture))
     try:
         # A published file is a torch pickle: its hash was compared, and weights_only reads nothing but tensors.
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
@@ -61,6 +60,13 @@ def load_imagenet(trunk: nn.Module, architecture: str) -> None:
         raise FerlineError(
             f"{file}: holds no {architecture} weights ({_first_line(error)}). Delete it and try again"
         ) from error
+
+
+def published(architecture: str) -> str:
+    """Where torchvision has its weights."""
+    from torchvision.models import get_model_weights
+
+    return str(get_model_weights(architecture)["IMAGENET1K_V1"].url)
 
 
 def _fetched(url: str) -> Path:

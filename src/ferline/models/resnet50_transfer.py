@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
-from torchvision.models.resnet import Bottleneck
 
 from ferline.errors import FerlineError
 from ferline.models.backbones import FEATURES, Trunk, pooled
@@ -70,6 +69,8 @@ class ResNet50Transfer(Network):
 
 def layers(trunk: Trunk) -> Iterator[list[nn.Module]]:
     """ResNet50's 49 layers below the classifier in order: each a convolution with what belongs to it."""
+    from torchvision.models.resnet import Bottleneck
+
     yield [trunk.conv1, trunk.bn1]
     for module in trunk.modules():
         if isinstance(module, Bottleneck):

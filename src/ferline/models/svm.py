@@ -1,6 +1,7 @@
 """A support vector machine as numbers: scikit-learn fits it, tensors hold it, torch evaluates it as scikit-learn would.
 
 Double precision throughout: a vote of the rbf machine flips at zero, and single precision flips it elsewhere.
+scikit-learn is imported where a machine is fitted: who asks a trained model need not wait for it.
 """
 
 from itertools import combinations
@@ -8,10 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.svm import SVC, LinearSVC
 from torch import Tensor, nn
 
 from ferline.errors import FerlineError
@@ -86,6 +83,8 @@ class SupportVectorMachine(nn.Module):
         return estimator
 
     def _estimator(self, z: np.ndarray, seed: int) -> Any:
+        from sklearn.svm import SVC, LinearSVC
+
         if self.kernel == "linear":
             return LinearSVC(C=self.c, class_weight="balanced", dual="auto", max_iter=20_000, random_state=seed)
         gamma = 1 / z.shape[1]  # as far apart as a pair of standardised features is, whatever their number
@@ -144,6 +143,10 @@ def _both_ways(row: np.ndarray, intercept: np.ndarray) -> dict[str, Any]:
 
 def _sharpness(estimator: Any, z: np.ndarray, labels: np.ndarray, seed: int) -> float:
     """The factor that makes softmax fit best what machines that never saw an image say of it."""
+    from scipy.optimize import minimize_scalar
+    from sklearn.metrics import log_loss
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < FOLDS:
         return 1.0

@@ -5,7 +5,6 @@ the emotions, and with it every answer, stays as it was.
 """
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from ferline.models.svm import ABSENT
@@ -37,6 +36,8 @@ def fit_shares(logits: np.ndarray, shares: np.ndarray) -> float:
 
 
 def _least(logits: np.ndarray, shares: np.ndarray) -> float:
+    from scipy.optimize import minimize_scalar  # a third of a second, for which no prediction should wait
+
     said = shares > 0  # an emotion that a network cannot tell has no logarithm, and no share
 
     def loss(log_temperature: float) -> float:

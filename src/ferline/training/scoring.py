@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
 from torch import Tensor
 from torch.nn import functional
 
@@ -63,9 +62,15 @@ def _tried(
 def scores(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     """Loss without smoothing or weights, accuracy and macro F1 of a whole split."""
     predicted = logits.argmax(1)
-    f1 = f1_score(labels.cpu(), predicted.cpu(), labels=labels.unique().cpu(), average="macro", zero_division=0)
     return {
         "loss": functional.cross_entropy(logits, labels).item(),
         "accuracy": (predicted == labels).float().mean().item(),
-        "macro_f1": float(f1),
+        "macro_f1": _macro_f1(predicted, labels, logits.shape[1]),
     }
+
+
+def _macro_f1(predicted: Tensor, labels: Tensor, classes: int) -> float:
+    """scikit-learn's over the classes that are there; to import that would take every process of a job two seconds."""
+    there, told = (torch.bincount(each, minlength=classes) for each in (labels, predicted))
+    right = torch.bincount(labels[predicted == labels], minlength=classes)
+    return (2 * right.double() / (there + told))[there > 0].mean().item()
