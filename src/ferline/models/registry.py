@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from ferline.emotions import EMOTIONS
 from ferline.errors import FerlineError
@@ -15,6 +16,7 @@ from ferline.params import ArchitectureParams, InputParams
 Kind = TypeVar("Kind", bound=type[Network])
 
 _MODELS: dict[str, type[Network]] = {}
+DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
 _WRITE: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 
 
@@ -69,7 +71,7 @@ def check(name: str, architecture: ArchitectureParams, emotions: Sequence[str] =
     from ferline.models.teachers import require_able
 
     try:
-        with torch.device("meta"):  # every check of the constructor, without memory or random draws
+        with torch.device("meta"), _Undrawn():  # every check of the constructor, without memory or random draws
             network = build(
                 architecture.model, architecture.input, architecture.weights, architecture.options, emotions
             )
@@ -79,6 +81,16 @@ def check(name: str, architecture: ArchitectureParams, emotions: Sequence[str] =
         require_able(architecture, emotions)
     except FerlineError as error:
         raise FerlineError(f"architectures.{name}.{error}") from None
+
+
+class _Undrawn(TorchFunctionMode):
+    """Weights stay as they are. Drawn where there is no memory, they would have torch import its compiler first, for
+    which every start of the pipeline waited four seconds."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        drawn = function in DRAWS or getattr(function, "__module__", None) == torch.nn.init.__name__
+        return (*args, *kwargs.values())[0] if drawn else function(*args, **kwargs)
 
 
 def _check_training(network: Network, architecture: ArchitectureParams) -> None:
