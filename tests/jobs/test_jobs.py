@@ -1,6 +1,7 @@
 """Several processes train one network: the same network, whoever dies on the way."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -195,20 +196,21 @@ def test_without_restarts_a_killed_worker_is_named(make_faces, write_job: Write)
 
 
 def test_sigterm_saves_and_the_job_goes_on_with_two_processes_or_with_one(make_faces, write_job: Write) -> None:
-    faces, given = make_faces(train=210), architecture(epochs=5)
+    """By descent with momentum: 70 of Adam's steps, which are as long where a gradient is all rounding, take two
+    processes' weights 1.6e-4 from one's on a processor without AVX-512."""
+    faces, given = make_faces(train=210), architecture(epochs=5, optimiser="sgd", learning_rate=0.01)
     whole = together(write_job("whole", given, faces, devices=2))
-    for name, continued in (("two", together), ("one", alone)):
-        job = write_job(name, given, faces, devices=2)
-        with pytest.raises(Preempted, match=rf"{name}: asked to stop \(SIGTERM\) in epoch \d.*All is saved"):
-            together(
-                job, on_epoch=lambda record: os.kill(os.getpid(), signal.SIGTERM) if record["epoch"] == 2 else None
-            )
-        assert list((Path(faces.folder).parent / "checkpoints" / name).glob("epoch-*"))
-        again = write_job(name, given, faces, devices=2)
-        if continued is together:
-            require_equal(together(again), whole)
-        else:
-            require_close(alone(again), whole, atol=1e-4)
+    job = write_job("two", given, faces, devices=2)
+    with pytest.raises(Preempted, match=r"two: asked to stop \(SIGTERM\) in epoch \d.*All is saved"):
+        together(job, on_epoch=lambda record: os.kill(os.getpid(), signal.SIGTERM) if record["epoch"] == 2 else None)
+    checkpoints = Path(faces.folder).parent / "checkpoints"
+    assert list((checkpoints / "two").glob("epoch-*"))
+    shutil.copytree(checkpoints / "two", checkpoints / "one")
+    require_equal(together(write_job("two", given, faces, devices=2)), whole)
+    went_on: list[int] = []
+    job = write_job("one", given, faces, devices=2)
+    require_close(train(**job.arguments(), on_epoch=lambda record: went_on.append(record["epoch"])), whole, atol=1e-4)
+    assert went_on[0] > 2, "not from the beginning"
 
 
 def test_what_only_the_user_can_put_right_is_told_as_it_is_and_not_tried_again(make_faces, write_job: Write) -> None:

@@ -24,7 +24,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @told
 def leaderboard(as_json: bool) -> None:
     """Print the comparison of the newest finished pipeline run."""
-    from ferline.evaluation.leaderboard import as_text
+    from ferline.evaluation.tables import as_text
     from ferline.tracking.results import latest_leaderboard
 
     content = latest_leaderboard()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 import pandas as pd
@@ -15,8 +16,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 import ferline
 from ferline.errors import FerlineError
-from ferline.models.trained import TrainedModel
 from ferline.tracking import store
+
+if TYPE_CHECKING:
+    from ferline.models.trained import TrainedModel
 
 DIGEST = "ferline.model_digest"
 NEEDED = (
@@ -32,7 +35,7 @@ NEEDED = (
 )
 
 
-def log_model(run_id: str, model: TrainedModel) -> LoggedModel:
+def log_model(run_id: str, model: "TrainedModel") -> LoggedModel:
     """Store the model with everything needed to use it, as an output of the row."""
     code = Path(ferline.__file__).parent
     with mlflow.start_run(run_id=run_id, nested=mlflow.active_run() is not None):
@@ -65,8 +68,10 @@ def logged_models(beginning: str) -> list[LoggedModel]:
     return list(mlflow.search_logged_models([store.experiment_id()], condition, output_format="list"))
 
 
-def trained_model(found: LoggedModel) -> TrainedModel:
+def trained_model(found: LoggedModel) -> "TrainedModel":
     """The weights and the card in it, downloaded where the store is remote, and checked byte by byte."""
+    from ferline.models.trained import TrainedModel
+
     try:
         folder = Path(mlflow.artifacts.download_artifacts(f"{found.artifact_location}/artifacts"))
         return TrainedModel(next(folder.glob("*/model.json")).parent).verify()

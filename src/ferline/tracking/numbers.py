@@ -4,10 +4,12 @@ All else that was measured is in the row's evaluation.json. What is left out her
 macro recall and macro sensitivity are the balanced accuracy, weighted recall is the accuracy.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ferline.evaluation.evaluate import Evaluation
 from ferline.evaluation.metrics import weakest_class
+
+if TYPE_CHECKING:
+    from ferline.evaluation.evaluate import Evaluation
 
 SHOWN = {
     "validation": ("macro_f1", "accuracy", "balanced_accuracy", "log_loss", "ece", "brier"),
@@ -34,7 +36,7 @@ def parameters_of(content: dict[str, Any]) -> dict[str, Any]:
     return {key: content[key] for key in keys}
 
 
-def metrics_of(evaluation: Evaluation) -> dict[str, float]:
+def metrics_of(evaluation: "Evaluation") -> dict[str, float]:
     """The single numbers of an evaluation; what could not be computed has no metric."""
     found: dict[str, Any] = {}
     for split in SHOWN:
@@ -68,7 +70,7 @@ def _robustness(found: dict[str, Any] | None) -> dict[str, Any]:
     return {"robustness_drop": found["drop"], **left}
 
 
-def note_of(evaluation: Evaluation) -> str:
+def note_of(evaluation: "Evaluation") -> str:
     """A row in words, for its page: what to know of it before choosing it."""
     content, card = evaluation.content, evaluation.card
     scores = {split: evaluation.scores(split) for split in ("validation", "test")}
@@ -97,7 +99,7 @@ def _told(scores: dict[str, Any], key: str) -> str:
     return f"{scores[key]:.3f}{spread} ({low:.3f} to {high:.3f})"
 
 
-def _kept(evaluation: Evaluation) -> str:
+def _kept(evaluation: "Evaluation") -> str:
     for kind in ("folds", "seeds"):
         if kind in evaluation.content:
             return f"means of {len(evaluation.content[kind])} {kind}, whose rows are under this one"

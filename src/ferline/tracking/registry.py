@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
@@ -13,9 +14,11 @@ from mlflow.exceptions import MlflowException
 
 from ferline.artifact import scratch_folder
 from ferline.errors import FerlineError
-from ferline.models.trained import TrainedModel
 from ferline.tracking import store
 from ferline.tracking.logged_model import DIGEST, log_model, logged_model, say_registered
+
+if TYPE_CHECKING:  # torch, for which `ferline champion` should not wait
+    from ferline.models.trained import TrainedModel
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # SQL stores say the second of a missing alias
@@ -38,11 +41,13 @@ class Registered:
     def uri(self) -> str:
         return f"models:/{self.name}/{self.version}"
 
-    def model(self) -> TrainedModel:
+    def model(self) -> "TrainedModel":
         """The registered weights and card, downloaded where the store is remote, and checked byte by byte.
 
         Unreadable: they are gone or others, for everybody. Any other FerlineError: they cannot be had for now.
         """
+        from ferline.models.trained import TrainedModel
+
         model = TrainedModel(self._files())
         try:
             model.verify()
@@ -131,7 +136,7 @@ def of_digest(name: str, digest: str) -> Registered | None:
     return next((each for each in versions(name) if each.digest == digest), None)
 
 
-def register(name: str, model: TrainedModel, tags: dict[str, str]) -> Registered:
+def register(name: str, model: "TrainedModel", tags: dict[str, str]) -> Registered:
     """A version for these bytes: the one that exists already, or a new one made from the logged model.
 
     Where the store has lost what it held of them, they are put there again, as a model and a version of their own.

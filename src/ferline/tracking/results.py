@@ -4,16 +4,17 @@ import csv
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
 
 from ferline.artifact import scratch_folder, write_json
 from ferline.errors import FerlineError
-from ferline.evaluation.evaluate import Evaluation
-from ferline.models.trained import CARD
 from ferline.tracking import exported, own_run, registry, rows, store
+
+if TYPE_CHECKING:
+    from ferline.evaluation.evaluate import Evaluation
 
 
 def latest_parent() -> str:
@@ -40,7 +41,7 @@ def leaderboard_of(parent_id: str) -> dict[str, Any]:
         ) from None
 
 
-def evaluations(parent_id: str) -> list[Evaluation]:
+def evaluations(parent_id: str) -> "list[Evaluation]":
     """Of a pipeline run, what its leaderboard compares, best first; downloaded into scratch space and verified."""
     found = []
     for row in leaderboard_of(parent_id)["rows"]:
@@ -53,7 +54,7 @@ def evaluations(parent_id: str) -> list[Evaluation]:
     return found
 
 
-def champion_evaluation(name: str) -> Evaluation | None:
+def champion_evaluation(name: str) -> "Evaluation | None":
     """The newest evaluation of the champion's weights; None without a champion, or where its rows were deleted."""
     champion = registry.champion(name)
     if champion is None:
@@ -63,7 +64,9 @@ def champion_evaluation(name: str) -> Evaluation | None:
     return _downloaded(found[0].info.run_id) if found else None
 
 
-def _downloaded(run_id: str) -> Evaluation:
+def _downloaded(run_id: str) -> "Evaluation":
+    from ferline.evaluation.evaluate import Evaluation
+
     folder = scratch_folder()
     try:
         mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=str(folder))
@@ -109,6 +112,8 @@ def _of_split(values: dict[str, Any]) -> dict[str, Any]:
 
 def _answers(model_digest: str) -> Iterable[list[str]]:
     import pandas as pd
+
+    from ferline.models.trained import CARD
 
     rows = store.search(f"tags.`model.digest` = '{model_digest}' and tags.`ferline.kind` = 'architecture'", 1)
     with tempfile.TemporaryDirectory() as folder:

@@ -7,19 +7,21 @@ can be written under a new parent without training again, and every parent shows
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
 from PIL import Image
 
-from ferline.evaluation.evaluate import Evaluation
-from ferline.evaluation.leaderboard import Leaderboard
-from ferline.models.trained import TrainedModel
 from ferline.tracking import dataset, settings, store, view
 from ferline.tracking.lock import exclusive
 from ferline.tracking.logged_model import log_model, logged_model
 from ferline.tracking.numbers import metrics_of, note_of, parameters_of
+
+if TYPE_CHECKING:  # torch, for which `ferline leaderboard` should not wait
+    from ferline.evaluation.evaluate import Evaluation
+    from ferline.evaluation.leaderboard import Leaderboard
+    from ferline.models.trained import TrainedModel
 
 PARENT = "ferline.pipeline_run"
 ARCHITECTURE = "ferline.architecture"
@@ -129,7 +131,7 @@ def log_epoch(run_id: str, record: dict[str, Any]) -> None:
 
 
 def log_evaluation(
-    parent_id: str, evaluation: Evaluation, model: TrainedModel | None = None, curves: bool = False
+    parent_id: str, evaluation: "Evaluation", model: "TrainedModel | None" = None, curves: bool = False
 ) -> str:
     """The whole row of an evaluated model: parameters, data, curves, scores, pictures and the model itself; its id.
 
@@ -153,7 +155,7 @@ def log_evaluation(
     return run_id
 
 
-def _log_scores(run_id: str, evaluation: Evaluation, model_id: str | None) -> None:
+def _log_scores(run_id: str, evaluation: "Evaluation", model_id: str | None) -> None:
     """On the row; where it is the row of a single model, on the model's own page too."""
     found, now = metrics_of(evaluation), int(time.time() * 1000)
     scored = dataset.input_of(evaluation.card, "evaluation").dataset
@@ -170,7 +172,7 @@ def _log_scores(run_id: str, evaluation: Evaluation, model_id: str | None) -> No
     store.client().log_batch(run_id, metrics=metrics, tags=[RunTag(k, str(v)) for k, v in tags.items()])
 
 
-def complete(parent_id: str, evaluations: list[Evaluation], models: list[TrainedModel]) -> None:
+def complete(parent_id: str, evaluations: "list[Evaluation]", models: "list[TrainedModel]") -> None:
     """Every row that this pipeline run did not write whole, because an evaluation came from the cache.
 
     A store that is new, while the cache is not, gets the models too.
@@ -182,7 +184,7 @@ def complete(parent_id: str, evaluations: list[Evaluation], models: list[Trained
             log_evaluation(parent_id, evaluation, by_digest.get(evaluation.model_digest), curves=new)
 
 
-def log_leaderboard(parent_id: str, leaderboard: Leaderboard) -> None:
+def log_leaderboard(parent_id: str, leaderboard: "Leaderboard") -> None:
     """The comparison goes to the parent, where `ferline leaderboard` finds it; every row is told its rank in it."""
     client, best = store.client(), leaderboard.rows[0]
     client.log_artifacts(parent_id, str(leaderboard.folder), "leaderboard")
@@ -195,7 +197,7 @@ def log_leaderboard(parent_id: str, leaderboard: Leaderboard) -> None:
             client.set_tag(run_id, RANK, str(rank))
 
 
-def _attach_model(run_id: str, evaluation: Evaluation, model: TrainedModel | None) -> str | None:
+def _attach_model(run_id: str, evaluation: "Evaluation", model: "TrainedModel | None") -> str | None:
     """The id of the model in the store; one whose bytes are there already is linked to the row, not stored twice."""
     found = logged_model(evaluation.model_digest)
     if found is None:
