@@ -16,7 +16,7 @@ from ferline.params import ArchitectureParams, InputParams
 Kind = TypeVar("Kind", bound=type[Network])
 
 _MODELS: dict[str, type[Network]] = {}
-DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
+_DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
 _WRITE: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 
 
@@ -84,12 +84,12 @@ def check(name: str, architecture: ArchitectureParams, emotions: Sequence[str] =
 
 
 class _Undrawn(TorchFunctionMode):
-    """Weights stay as they are. Drawn where there is no memory, they would have torch import its compiler first, for
-    which every start of the pipeline waited four seconds."""
+    """Weights stay as they are. To draw them where there is no memory, torch would import its compiler first: seconds
+    of each start, where no ResNet brings that along anyway."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        drawn = function in DRAWS or getattr(function, "__module__", None) == torch.nn.init.__name__
+        drawn = function in _DRAWS or getattr(function, "__module__", None) == torch.nn.init.__name__
         return (*args, *kwargs.values())[0] if drawn else function(*args, **kwargs)
 
 
