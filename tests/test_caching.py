@@ -1,5 +1,6 @@
 """What makes a step run again: the library code it calls, near and far, and no other."""
 
+import ast
 import importlib.util
 from pathlib import Path
 
@@ -33,6 +34,25 @@ def test_imports_are_followed_at_any_depth(library):
 
 def test_a_package_means_all_of_it(library):
     assert names(following("ferline.deep")) == {"__init__.py", "a.py", "b.py"}
+
+
+def test_imports_are_read_as_python_reads_them():
+    """In all of the library and the steps: a form that the pattern does not know would leave a step in the cache."""
+    for path in [*_caching.LIBRARY.rglob("*.py"), *(Path(__file__).parents[1] / "steps").glob("*.py")]:
+        named: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ferline"):
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                named |= {name for name in inside if _caching._files(name)} or {str(node.module)}
+            elif isinstance(node, ast.Import):
+                named |= {alias.name for alias in node.names if alias.name.startswith("ferline.")}
+        assert _caching._imports(path) == named, path
+
+
+def test_imports_of_several_lines_with_comments_and_other_names(library):
+    text = "from ferline import (  # two\n    b as other,  # c is not meant\n    deep,\n)\n"
+    (library / "c.py").write_text(text)
+    assert names(following("ferline.c")) == {"a.py", "b.py", "c.py", "__init__.py"}
 
 
 def test_files_may_be_added(library, tmp_path):
