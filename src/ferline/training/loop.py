@@ -66,6 +66,8 @@ def train(
     engine.at_once = min(engine.at_once, at_once or engine.at_once)
     training = Training(engine, faces, Checkpoints(checkpoints), compute)
 
+    if processes.first:
+        _import_for_the_end(network.needs_head_fit)
     for record in training.progress.history:
         on_epoch(record)  # whoever listens sees the whole training, not only what is left of it
     with training.watch, memory.held(engine.device):
@@ -78,6 +80,15 @@ def train(
         model = _write(training, architecture, faces, card, target, before)
     training.kept.clear()
     return model
+
+
+def _import_for_the_end(fits_a_head: bool) -> None:
+    """What only the end of a training uses: by then there may be no memory to load it into, or another environment."""
+    import scipy.optimize  # noqa: F401
+
+    if fits_a_head:
+        import sklearn.metrics
+        import sklearn.svm  # noqa: F401
 
 
 def _require_usable(name: str, architecture: ArchitectureParams, faces: FaceSet) -> None:

@@ -12,6 +12,8 @@ from ferline.training import randomness
 TOLD = (
     "can't allocate memory",
     "could not create a memory",
+    "could not create a primitive",  # this and the next: oneDNN, where what it writes or works in finds no room
+    "could not execute a primitive",
     "ALLOC_FAILED",
     "CUDA error: out of memory",
     "unable to find an engine",  # cuDNN, where no way to convolve has the room that it works in
