@@ -57,9 +57,9 @@ retrain: $(READY)  # what the workflow does, without pushing anything
 	@.ci/retrain train
 	@.ci/retrain comment
 
-# Two processes side by side: most of the time of those that run whole pipelines is other processes' starts. What takes
-# a clock to something comes after both, alone. What is in neither list is in the first process.
-WHOLE := tests/pipelines tests/retraining tests/stacks tests/tracking/test_reproduce.py
+# Two processes side by side: whole pipelines, and what starts others; everything else. What takes a clock to something
+# comes after both, alone. What is in neither list is in the second.
+WHOLE := tests/pipelines tests/retraining tests/stacks tests/jobs tests/tracking/test_reproduce.py
 CLOCK := tests/bench/test_floor.py
 
 test: $(READY)

@@ -20,7 +20,7 @@ from ferline.faces.faceset import FaceSet, ImageWriter
 from ferline.jobs.job import Job
 from ferline.params import ArchitectureParams, ComputeParams, FaceParams
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # two processes of tests run side by side on what may be two cores
 
 
 @pytest.fixture(autouse=True, scope="session")

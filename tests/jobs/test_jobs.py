@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import warm
 from safetensors.torch import load_file
 
 from ferline.errors import FerlineError, Preempted
@@ -28,9 +29,18 @@ Write = Callable[..., Job]
 
 
 @pytest.fixture(autouse=True)
-def _soon_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gloo on this machine's own address, whatever its name resolves to."""
+def _warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gloo on this machine's own address, whatever its name resolves to. torchrun and its processes start warm."""
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    monkeypatch.setenv("PYTHON_EXEC", warm.program("python"))
+    monkeypatch.setattr(sys, "executable", warm.program("python"))
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch, _warm: None) -> None:
+    """They start as they do for a user, where one is killed: no other process between the two."""
+    monkeypatch.delenv("PYTHON_EXEC")
+    monkeypatch.setattr(sys, "executable", str(warm.BIN / "python"))
 
 
 def architecture(model: str = "cnn_lstm", channels: int = 1, **training: object) -> ArchitectureParams:
@@ -173,7 +183,7 @@ def worker_of(job: Job) -> int:
 
 
 def test_a_worker_that_is_killed_takes_the_job_down_which_goes_on_from_its_checkpoint(
-    make_faces, write_job: Write
+    make_faces, write_job: Write, cold: None
 ) -> None:
     faces, given = make_faces(train=210), architecture(epochs=4)
     whole = together(write_job("whole", given, faces, devices=2))
@@ -189,7 +199,7 @@ def test_a_worker_that_is_killed_takes_the_job_down_which_goes_on_from_its_check
     assert epochs == [1, 2, 3, 4]
 
 
-def test_without_restarts_a_killed_worker_is_named(make_faces, write_job: Write) -> None:
+def test_without_restarts_a_killed_worker_is_named(make_faces, write_job: Write, cold: None) -> None:
     job = write_job("killed", architecture(epochs=50), make_faces(train=210), devices=2, restarts=0)
     with pytest.raises(FerlineError, match=r"killed: .*(SIGKILL|exitcode|Connection closed|died)"):
         together(job, on_epoch=lambda record: os.kill(worker_of(job), signal.SIGKILL) if record["epoch"] == 1 else None)
@@ -245,7 +255,7 @@ def test_a_restart_after_the_model_was_written_trains_nothing(make_faces, write_
     assert job.model.folder.stat().st_mtime_ns == written
 
 
-def test_processes_end_with_the_one_that_started_them(make_faces, write_job: Write) -> None:
+def test_processes_end_with_the_one_that_started_them(make_faces, write_job: Write, cold: None) -> None:
     """kill -9 of torchrun: no worker goes on writing checkpoints beside the next start."""
     job = write_job("orphans", architecture(epochs=500), make_faces(train=210), devices=2)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -279,9 +289,7 @@ def test_two_machines_train_together(make_faces, write_job: Write, capsys: pytes
     faces, given = make_faces(train=69), architecture(epochs=2)
     one = alone(write_job("one", given, faces))
     job = write_job("hosts", given, faces, nodes=2, rendezvous="127.0.0.1:29711")
-    joining = subprocess.Popen(
-        [str(Path(sys.executable).with_name("ferline")), "join", "--once", str(job.folder.parent)]
-    )
+    joining = subprocess.Popen([warm.program("ferline"), "join", "--once", str(job.folder.parent)])
     try:
         require_close(together(job), one, atol=1e-4)
         assert joining.wait(60) == 0

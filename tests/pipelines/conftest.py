@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from project_folder import BIN, Project, bad_rows, small
+import warm
+from project_folder import Project, bad_rows, small
 
 from ferline.datasets.raw import RawSet
 from ferline.datasets.synthetic import faces
@@ -23,7 +24,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "ZENML_ANALYTICS_OPT_IN": "false",
         "MLFLOW_TRACKING_URI": f"sqlite:///{state / 'mlflow.db'}",
         "FERLINE_SCRATCH": str(state / "scratch"),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PATH": warm.path(),
+        "OMP_NUM_THREADS": "1",
         "COLUMNS": "200",
     }
     project = Project(folder, environment)

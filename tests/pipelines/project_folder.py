@@ -2,32 +2,31 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import warm
 import yaml
+from warm import BIN as BIN
 
 from ferline.datasets.synthetic import faces
 
-BIN = Path(sys.executable).parent
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
 class Project:
-    """A folder in which commands run as a user runs them."""
+    """A folder in which commands run as a user runs them (but start in a moment: `warm`)."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *command: str, ok: bool = True, **environment: str) -> str:
         """What the command printed; its exit status must be as expected."""
-        program = str(BIN / command[0])
         done = subprocess.run(
-            [program, *command[1:]],
+            [warm.program(command[0]), *command[1:]],
             cwd=self.folder,
             env={**self.environment, **environment},
             stdout=subprocess.PIPE,

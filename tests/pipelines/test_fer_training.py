@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import mlflow
 import pandas as pd
 import pytest
+import warm
 import yaml
 from project_folder import BIN, Project, cached, ran
 
@@ -149,7 +150,7 @@ def test_a_machine_that_is_wanted_back_saves_two_processes_work_and_the_same_com
     assert "the same command goes on from there" in told
     assert list(project.folder.glob(".ferline/checkpoints/cnn_lstm-*/epoch-*"))
 
-    project.train()
+    project.train(PYTHON_EXEC=warm.program("python"))
     row = children(store, parents(store)[0])["cnn_lstm"]
     steps = [point.step for point in store.get_metric_history(row.info.run_id, "curves/train_loss")]
     assert steps == list(range(1, 13))

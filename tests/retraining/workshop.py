@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import warm
 import yaml
-from project_folder import BIN, Project
+from project_folder import Project
 
 from ferline.datasets.raw import RawSet
 from ferline.datasets.synthetic import faces
@@ -91,7 +92,7 @@ def workshop(root: Path, setting: Callable[[Project], None], data: Callable[[Raw
     environment |= NO_SECRETS | {
         "ZENML_ANALYTICS_OPT_IN": "false",
         "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
-        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PATH": warm.path(),
         "DVC_SITE_CACHE_DIR": str(root / "dvc"),
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "200",

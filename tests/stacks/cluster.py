@@ -26,13 +26,13 @@ import yaml
 
 # A pod is a fork of a process that has imported what every pod imports: a fresh one spends 6 s of its 9 on that.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["warm"])
+FORKS.set_forkserver_preload(["warm.pipeline"])
 
 
 def _warm_up() -> None:
-    """Start that process: it looks for `warm` on PYTHONPATH alone, and passes over what it does not find."""
+    """Start that process: it looks for `warm.pipeline` on PYTHONPATH alone, and passes over what it does not find."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
         patch.setenv("OMP_NUM_THREADS", "1")  # as in a pod's environment: torch reads it when it is imported
         forkserver.ensure_running()
 
@@ -208,7 +208,7 @@ def _image_environment(place: Path) -> dict[str, str]:
 
 def _container(place: Path, command: list[str], environment: dict[str, str]) -> None:
     """`python -m COMMAND` in the image; /app is the pod's copy of it, KUBECONFIG stands for the token mounted there."""
-    assert "zenml" in sys.modules, "warm.py was not imported before the fork"
+    assert "zenml" in sys.modules, "warm/pipeline.py was not imported before the fork"
     import kubernetes
     from kubernetes.config import kube_config
 

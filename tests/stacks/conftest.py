@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+import warm
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines"))  # project_folder: commands as a user runs them
@@ -116,7 +117,7 @@ def _environment(root: Path, servers: dict[str, str]) -> dict[str, str]:
         "FERLINE_SCRATCH": str(state / "scratch"),
         "DVC_SITE_CACHE_DIR": str(state / "dvc"),
         "PYTHONPATH": f"{root / 'checkout' / 'src'}:{root / 'checkout'}",
-        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PATH": warm.path(),
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "200",
     }

@@ -3,12 +3,12 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
+import warm
 import yaml
 
 from ferline.datasets.raw import RawSet
@@ -20,7 +20,6 @@ from ferline.lineage.trace import lineage
 from ferline.tracking import store as tracking
 
 ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
 
 
 class Clone:
@@ -34,17 +33,18 @@ class Clone:
         state = folder / ".ferline"
         self.environment = kept | {
             "PYTHONPATH": f"{folder / 'src'}:{folder}",
-            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PATH": warm.path(),
             "ZENML_CONFIG_PATH": str(state / "zenml"),
             "ZENML_ANALYTICS_OPT_IN": "false",
             "MLFLOW_TRACKING_URI": f"sqlite:///{state / 'mlflow.db'}",
             "FERLINE_SCRATCH": str(state / "scratch"),
             "DVC_SITE_CACHE_DIR": str(state / "dvc"),
+            "OMP_NUM_THREADS": "1",
             "COLUMNS": "200",
         }
 
     def run(self, *command: str, status: int = 0) -> str:
-        program = str(BIN / command[0]) if (BIN / command[0]).exists() else command[0]
+        program = warm.program(command[0]) if (warm.BIN / command[0]).exists() else command[0]
         done = subprocess.run(
             [program, *command[1:]], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -197,7 +197,7 @@ def test_a_folder_with_files_in_it_is_not_worked_in(trained, story):
 def test_code_of_another_place_is_not_passed_off_as_the_commits(trained, tmp_path):
     """As it would be with an environment whose own import hook wins over PYTHONPATH."""
     with pytest.raises(FerlineError, match="Python does not take its code from there"):
-        require_its_own_code(tmp_path, BIN, {"PATH": os.environ["PATH"]})
+        require_its_own_code(tmp_path, warm.BIN, {"PATH": os.environ["PATH"]})
 
 
 USED = {
