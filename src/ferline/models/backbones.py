@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ferline.artifact import sha256_of
 from ferline.errors import FerlineError
-from ferline.models.pointwise import with_products
+from ferline.models.products import with_products
 
 FEATURES = {"resnet34": 512, "resnet50": 2048}
 CONNECT_SECONDS = 20.0  # the default waits for the kernel, two minutes and more behind a silent firewall
