@@ -59,7 +59,8 @@ retrain: $(READY)  # what the workflow does, without pushing anything
 
 # Two processes side by side: whole pipelines, and what starts others; everything else. What takes a clock to something
 # comes after both, alone. What is in neither list is in the second.
-WHOLE := tests/pipelines tests/retraining tests/stacks tests/jobs tests/tracking/test_reproduce.py
+STARTS := tests/jobs tests/training/test_survival.py tests/tracking/test_promotion_at_once.py tests/tracking/test_reproduce.py
+WHOLE := tests/pipelines tests/retraining tests/stacks $(STARTS)
 CLOCK := tests/bench/test_floor.py
 
 test: $(READY)

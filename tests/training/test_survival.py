@@ -63,7 +63,7 @@ def weights(model: TrainedModel) -> dict[str, torch.Tensor]:
 
 def test_kill_minus_nine_at_a_random_moment_loses_nothing(make_faces, write_job: Write) -> None:
     """A real SIGKILL, with checkpoints in the middle of epochs; the second process ends with an undisturbed one's."""
-    faces, given = make_faces(train=700), architecture(epochs=20)
+    faces, given = make_faces(train=700), architecture(epochs=8)
     whole = run(write_job("whole", given, faces))
     job = write_job("killed", given, faces, checkpoint_seconds=1)
     process = subprocess.Popen([sys.executable, "-c", ALONE, str(job.folder)], stderr=subprocess.PIPE)
