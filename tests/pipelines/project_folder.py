@@ -9,7 +9,6 @@ from typing import Any
 
 import warm
 import yaml
-from warm import BIN as BIN
 
 from ferline.datasets.synthetic import faces
 

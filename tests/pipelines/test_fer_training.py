@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import warm
 import yaml
-from project_folder import BIN, Project, cached, ran
+from project_folder import Project, cached, ran
 
 from ferline.datasets.raw import RawSet
 from ferline.datasets.synthetic import faces
@@ -106,7 +106,7 @@ def test_new_images_run_everything(first, project):
 def interrupted(project: Project, line_seen: str, by: signal.Signals) -> tuple[int, str]:
     """The pipeline, sent a signal after it printed a line: its exit status, and what it printed from then on."""
     process = subprocess.Popen(
-        [str(BIN / "zenml"), "pipeline", "run", "fer_training"],
+        [str(warm.BIN / "zenml"), "pipeline", "run", "fer_training"],
         cwd=project.folder,
         env=project.environment,
         stdout=subprocess.PIPE,

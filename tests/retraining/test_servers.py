@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import warm
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from project_folder import BIN, Project, cached, ran, small
+from project_folder import Project, cached, ran, small
 from workshop import ASIDE, HERE, Runner, Workshop, grow, people, workshop
 
 SERVERS = HERE / ".ci" / "servers"
@@ -31,7 +32,7 @@ class Servers:
     def __init__(self, folder: Path) -> None:
         self.folder, self.ports = folder, free_ports()
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(ASIDE)}
-        self.environment |= {"PORTS": self.ports, "PATH": f"{BIN}:{os.environ['PATH']}"}
+        self.environment |= {"PORTS": self.ports, "PATH": f"{warm.BIN}:{os.environ['PATH']}"}
 
     def start(self) -> None:
         self.process = subprocess.Popen(

@@ -16,7 +16,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines"))  # project_folder: commands as a user runs them
 from checkout import COPIED, HERE, IMAGE, KEYS, STACKS, copy
-from project_folder import BIN, Project, small
+from project_folder import Project, small
 
 from ferline.datasets.raw import RawSet
 from ferline.datasets.synthetic import faces
@@ -32,7 +32,9 @@ def bucket() -> Iterator[Any]:
     """boto3's view of an S3 server that is a process of its own; `bucket.url` is where it is."""
     port = free_port()
     server = subprocess.Popen(
-        [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [warm.BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + 60
     while socket.socket().connect_ex(("127.0.0.1", port)):
@@ -54,7 +56,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     """What a runner sets to reach MLflow and ZenML (.ci/servers)."""
     folder = tmp_path_factory.mktemp("servers")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML", "MLFLOW"))}
-    environment |= {"PORTS": f"{free_port()} {free_port()}", "PATH": f"{BIN}:{os.environ['PATH']}"} | KEYS
+    environment |= {"PORTS": f"{free_port()} {free_port()}", "PATH": f"{warm.BIN}:{os.environ['PATH']}"} | KEYS
     process = subprocess.Popen(
         [HERE / ".ci" / "servers", folder], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
