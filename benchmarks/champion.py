@@ -7,13 +7,15 @@
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe small --teachers A B --out MODEL_FOLDER
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe again --weights L --teachers L P --out M
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe hardened --weights S --teachers L --out M
-    python benchmarks/champion.py calibrate fer2013.csv fer2013new.csv --model FOLDER --out MODEL_FOLDER
+    python benchmarks/champion.py mean   fer2013.csv fer2013new.csv --models S HARDENED --name ferline_small --out M
+    python benchmarks/champion.py calibrate fer2013.csv fer2013new.csv --models FOLDER --out MODEL_FOLDER
     python benchmarks/champion.py search fer2013.csv fer2013new.csv --recipe alone --epochs 12 --out search.json
 
 Learns from every row of Training that FER+ gives a name to (the others show no face), without those whose pixels stand
 in PublicTest too, and chooses the epoch on PublicTest's own labels. `search` changes one thing of the recipe at a time.
-A training that was stopped goes on when the same command is given again. `calibrate` fits the temperature of a trained
-model's votes anew and notes the looks of its faces, as a training of today does at its end. Needs no ZenML, no MLflow.
+A training that was stopped goes on when the same command is given again. `mean` takes the mean of models' weights, of
+which one began with another's. `calibrate` fits the temperature of a trained model's votes anew and notes the looks of
+its faces, as a training of today does at its end. Needs no ZenML, no MLflow.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +41,8 @@ from ferline.faces import look
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
 from ferline.models.predecessors import Predecessors
-from ferline.models.trained import CARD, LOOKS, TrainedModel
+from ferline.models.start import require_alike
+from ferline.models.trained import CARD, LOOKS, TrainedModel, card_of, logits
 from ferline.params import (
     ArchitectureParams,
     AugmentationParams,
@@ -50,6 +54,7 @@ from ferline.params import (
 )
 from ferline.serving.exam import examine
 from ferline.training.loop import train
+from ferline.training.scoring import scores
 
 SIDE = 48
 # How a photo's faces are cut for this model. In FER2013's pictures the Haar box is 0.967 of the side (the median of 583
@@ -165,8 +170,7 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
 def calibrated(model: TrainedModel, faces: FaceSet, target: Path, name: str) -> TrainedModel:
     """The same network with what a training of today writes at its end: the votes' temperature, fitted, the looks of
     what was seen and the digest of its split; and the commit that did."""
-    if model.card["faces_digest"] != faces.digest:
-        raise FerlineError(f"{model.folder}: was trained on other faces than these. Give the files that it learnt from")
+    _require_learnt_from(faces, model)
     rows = faces.rows("validation")
     fitted = temperature.fit_shares(model.voted().logits(faces.images[rows]), faces.second_opinions(rows))
     seen = np.concatenate([faces.rows("train"), rows])
@@ -178,6 +182,45 @@ def calibrated(model: TrainedModel, faces: FaceSet, target: Path, name: str) -> 
         own |= {"calibrated": real_faces.commit()}
         write_json(folder / CARD, model.card | own)
     return TrainedModel(target)
+
+
+def mean_of(models: Sequence[TrainedModel], faces: FaceSet, target: Path, name: str) -> TrainedModel:
+    """The mean of the weights of networks, of which one began with another's (model soups, Wortsman et al., 2022).
+
+    As fast as one of them. Its card and its epochs are those of the last one, with what was fitted and scored anew.
+    """
+    _require_learnt_from(faces, *models)
+    *others, last = models
+    network = last.network()
+    for other in others:
+        require_alike(network, other)
+    states = [model.network().state_dict() for model in models]
+    network.load_state_dict(
+        {key: torch.stack([state[key].double() for state in states]).mean(0).to(own) for key, own in states[0].items()}
+    )
+    network.weights = last.card["weights"]
+    rows = faces.rows("validation")
+    labelled = logits(network, faces.images[rows])
+    voted = logits(network, faces.images[rows], answer=network.as_voted)
+    anew = {
+        "architecture": name,
+        "mean_of": [{"architecture": model.card["architecture"], "digest": model.digest} for model in models],
+        "averaged": real_faces.commit(),
+        "validation": scores(torch.from_numpy(labelled).float(), torch.from_numpy(faces.labels[rows]).long()),
+        "temperature": temperature.fit(labelled, faces.labels[rows]),
+        "votes_temperature": temperature.fit_shares(voted, faces.second_opinions(rows)),
+    }
+    card = {key: value for key, value in last.card.items() if key not in card_of(network)}
+    seen, looked = (np.concatenate([getattr(model, each) for model in models]) for each in ("seen", "looks"))
+    return TrainedModel.write(network, card | anew, last.history, target, seen, looked)
+
+
+def _require_learnt_from(faces: FaceSet, *models: TrainedModel) -> None:
+    for model in models:
+        if model.card["faces_digest"] != faces.digest:
+            raise FerlineError(
+                f"{model.folder}: was trained on other faces than these. Give the files that it learnt from"
+            )
 
 
 def changed(recipe: ArchitectureParams, **values: Any) -> ArchitectureParams:
@@ -247,11 +290,11 @@ def search(name: str, recipe: ArchitectureParams, faces: FaceSet, given: argpars
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["train", "calibrate", "search"])
+    parser.add_argument("what", choices=["train", "mean", "calibrate", "search"])
     parser.add_argument("csv", type=Path)
     parser.add_argument("votes", type=Path)
     parser.add_argument("--recipe", choices=list(RECIPES), default="alone")
-    parser.add_argument("--model", type=Path, help="to calibrate")
+    parser.add_argument("--models", type=Path, nargs="+", default=[], help="one to calibrate, several for their mean")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", help="on the card; default: ferline_RECIPE, or what it is called")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
@@ -261,20 +304,26 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="of each change of a search")
     parser.add_argument("--changes", nargs="+", choices=list(CHANGES), help="of a search; all of them unless told")
     given = parser.parse_args()
-    if given.what == "calibrate" and not given.model:
-        parser.error("calibrate needs --model")
-    if given.what != "calibrate" and given.recipe in TAUGHT and not given.teachers:
+    if given.what == "calibrate" and len(given.models) != 1:
+        parser.error("calibrate needs one model: name it with --models")
+    if given.what == "mean" and len(given.models) < 2:
+        parser.error("mean needs two models or more: name them with --models, the one that began with another's last")
+    if given.what in ("train", "search") and given.recipe in TAUGHT and not given.teachers:
         parser.error(f"--recipe {given.recipe} learns from others: name them with --teachers")
-    if given.what != "calibrate" and given.recipe in RESTARTED and given.weights == "none":
-        parser.error("--recipe again starts from a model's weights: name it with --weights")
+    if given.what in ("train", "search") and given.recipe in RESTARTED and given.weights == "none":
+        parser.error(f"--recipe {given.recipe} starts from a model's weights: name it with --weights")
     recipe = replace(changed(RECIPES[given.recipe], teachers=tuple(given.teachers)), weights=given.weights)
     given.epochs = given.epochs or recipe.training.epochs
     faces = faces_of(given.csv, given.votes, state_folder("champion") / "faces")
     print({split: len(faces.rows(split)) for split in ("train", "validation")}, file=sys.stderr)
-    if given.what == "calibrate":
-        before = TrainedModel(given.model).verify()
-        model = calibrated(before, faces, given.out, given.name or before.card["architecture"])
-        print(f"{model.folder}: {model.digest}, {model.temperature:.4f}, {model.voted().temperature:.4f}")
+    if given.what in ("mean", "calibrate"):
+        models = [TrainedModel(folder).verify() for folder in given.models]
+        name = given.name or models[-1].card["architecture"]
+        model = calibrated(models[0], faces, given.out, name) if given.what == "calibrate" else (
+            mean_of(models, faces, given.out, name)
+        )  # fmt: skip
+        print(f"{model.folder}: {model.digest}, {model.card['validation']}, "
+              f"{model.temperature:.4f}, {model.voted().temperature:.4f}")  # fmt: skip
         return
     if given.what == "search":
         search(given.recipe, recipe, faces, given)

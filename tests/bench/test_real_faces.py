@@ -9,13 +9,18 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from ferline.emotions import EMOTIONS, KNOWN
+from ferline.errors import FerlineError
+from ferline.models import temperature
 from ferline.models.registry import check
 from ferline.params import DatasetParams, FaceParams
+from ferline.serving import model_card
 
 ROOT = Path(__file__).parents[2]
 VOTED = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+TINY = {"width": 8, "blocks": "1-1", "votes_head": True}
 GREY = FaceParams(side=48, colour="grey")
 
 
@@ -65,6 +70,51 @@ def test_the_champion_learns_from_training_and_chooses_by_public_test(script, fi
     assert faces.labels[validation].tolist() == [(70 + i) % 7 for i in range(21)]
     assert faces.emotions == EMOTIONS
     assert faces.origin["preprocessing"]["margin"] == script("champion").PREPROCESSING.margin
+
+
+def test_a_mean_of_weights_is_fitted_and_scored_anew_and_says_what_it_was_made_of(script, files, tmp_path) -> None:
+    champion = script("champion")
+    faces = champion.faces_of(*files, tmp_path / "faces")
+    tiny = replace(champion.changed(champion.ALONE, epochs=1, grow_from=0), options=TINY)
+    first = champion.trained("first", tiny, faces, tmp_path / "first")
+    again = replace(champion.changed(tiny, seed=1), weights=str(first.folder))
+    second = champion.trained("second", again, faces, tmp_path / "second")
+    mean = champion.mean_of([first, second], faces, tmp_path / "mean", "both")
+    own, of = mean.network().state_dict(), [model.network().state_dict() for model in (first, second)]
+    for name, tensor in own.items():
+        if tensor.is_floating_point():  # and no count of batches
+            half = (of[0][name].double() + of[1][name].double()) / 2
+            torch.testing.assert_close(tensor.double(), half, rtol=1e-6, atol=1e-8)
+    assert any(not torch.equal(own[name], of[0][name]) for name in own if name.endswith("weight"))
+    assert mean.card["mean_of"] == [
+        {"architecture": "first", "digest": first.digest}, {"architecture": "second", "digest": second.digest}
+    ]  # fmt: skip
+    rows = faces.rows("validation")
+    told = mean.predict(faces.images[rows]).argmax(axis=1)
+    assert mean.card["validation"]["accuracy"] == pytest.approx((told == faces.labels[rows]).mean())
+    assert mean.card["temperature"] == pytest.approx(
+        temperature.fit(mean.logits(faces.images[rows]), faces.labels[rows])
+    )
+    assert mean.card["votes_temperature"] not in (first.card["votes_temperature"], second.card["votes_temperature"])
+    assert (mean.card["seed"], mean.card["weights"], mean.card["architecture"]) == (1, "first", "both")
+    assert mean.has_seen(faces.table["sha256"]).all()
+    assert "the mean of those of `first` (" in model_card.as_markdown(mean)
+
+
+def test_no_mean_is_taken_of_other_networks_or_of_what_other_faces_taught(script, files, tmp_path) -> None:
+    champion = script("champion")
+    faces = champion.faces_of(*files, tmp_path / "faces")
+    tiny = replace(champion.changed(champion.ALONE, epochs=1, grow_from=0), options=TINY)
+    first = champion.trained("first", tiny, faces, tmp_path / "first")
+    wide = champion.trained("wide", replace(tiny, options=TINY | {"width": 16}), faces, tmp_path / "wide")
+    with pytest.raises(FerlineError, match=r"has other options; write options: \{width: 8"):
+        champion.mean_of([first, wide], faces, tmp_path / "mean", "both")
+    for file in files:
+        file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
+    fewer = champion.faces_of(*files, tmp_path / "fewer")
+    with pytest.raises(FerlineError, match="was trained on other faces than these"):
+        champion.mean_of([first, first], fewer, tmp_path / "mean", "both")
+    assert not (tmp_path / "mean").exists()
 
 
 def test_a_papers_split_keeps_its_copies_and_an_honest_one_does_not(script, files, tmp_path) -> None:

@@ -57,7 +57,7 @@ class TrainedModel(Artifact):
 
         `seen`: `fingerprints` of the images it was trained or chosen on; `looked`: the `looks` of their faces.
         """
-        own = _own_card(network)
+        own = card_of(network)
         if missing := [key for key in CARD_KEYS if key not in card]:
             raise ValueError(f"the card lacks {', '.join(missing)}")
         if taken := sorted(own.keys() & card.keys()):
@@ -202,7 +202,8 @@ def logits(
     return np.concatenate(parts)
 
 
-def _own_card(network: Network) -> dict[str, Any]:
+def card_of(network: Network) -> dict[str, Any]:
+    """What of a card the network knows itself."""
     mean, std = network.normalisation
     return {
         "format": FORMAT,

@@ -168,7 +168,11 @@ def _training(model: TrainedModel) -> list[str]:
     card = model.card
     settings = {**card["training"], "seed": card["seed"], "weights": card.get("weights", "none"), **card["options"]}
     lines = _table(("setting", "value"), [(f"`{key}`", _plain(value)) for key, value in sorted(settings.items())])
-    return [f"The best of {len(model.history)} epochs on validation is the {_ordinal(card['best_epoch'])}.", "", *lines]
+    best = f"The best of {len(model.history)} epochs on validation is the {_ordinal(card['best_epoch'])}."
+    if "mean_of" in card:
+        parts = " and ".join(f"`{each['architecture']}` (`{each['digest'][:12]}`)" for each in card["mean_of"])
+        best = f"Its weights are the mean of those of {parts}. Of the last of them: {best[0].lower()}{best[1:]}"
+    return [best, "", *lines]
 
 
 def _results(scored: Sequence[Scored]) -> list[str]:
