@@ -64,6 +64,12 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     callback=_number,
     help="Look for faces down to this share of a picture's short side.",
 )
+@click.option(
+    "--yunet",
+    type=FILE,
+    help="Find faces by YuNet, turned and half covered ones too, and not by the Haar cascade: the file of its weights, "
+    "face_detection_yunet_2023mar.onnx of OpenCV's model zoo.",
+)
 @click.option("--cropped", is_flag=True, help="The pictures are faces cut out already: look for none.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @told
@@ -77,13 +83,14 @@ def predict(
     threshold: float,
     every: int,
     smallest: float,
+    yunet: Path | None,
     cropped: bool,
     device: str,
 ) -> None:
     """Tell the emotion of every face in PATHS: photos, folders of them, videos.
 
-    A face is found by the Haar cascade and cut, levelled and scaled as in the model's training; its confidence is
-    calibrated. An expression is what a person shows, not what they feel: do not use it to judge people.
+    A face is found by the Haar cascade, or by YuNet, and cut, levelled and scaled as in the model's training; its
+    confidence is calibrated. An expression is what a person shows, not what they feel: do not use it to judge people.
 
     \b
     Exit status:
@@ -91,6 +98,8 @@ def predict(
       1  some file could not be read; the others are done
       2  the command was mistyped
     """
+    if yunet and cropped:
+        raise click.UsageError("--cropped looks for no face, and --yunet for all of them: write one of the two.")
     from ferline.serving.annotate import Annotator
     from ferline.serving.files import asked_for
     from ferline.serving.predictor import Predictor
@@ -104,7 +113,7 @@ def predict(
     show = Annotator(annotate) if annotate else None
     if show:
         show.require_apart(asked)
-    predictor = Predictor(model, cropped, smallest, device_of(device))
+    predictor = Predictor(model, cropped, smallest, device_of(device), yunet)
     found = recognise(asked, predictor, threshold, every, show)
     if json_file:
         own = {"architecture": model.card["architecture"], "digest": model.digest, "head": model.head}

@@ -1,7 +1,7 @@
 """One image to one face crop, or to one of every face in it: find, level, cut, clean."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from ferline.faces.clean import denoise, equalise
 from ferline.faces.cut import central_square, cut_face, cut_whole
 from ferline.faces.detect import Face, FaceDetector, choose
+from ferline.faces.yunet import YuNet
 from ferline.params import FaceParams
 
 SMALLEST_SOUGHT = 24  # pixels of the smallest face in the frame searched; the cascade's window is 20
@@ -29,16 +30,26 @@ class Crop:
 class FaceCropper:
     """May be shared by threads. Whoever serves a model crops with this too, by the parameters it was trained on."""
 
-    def __init__(self, params: FaceParams, cropped: bool = False, smallest: float | None = None) -> None:
+    def __init__(
+        self, params: FaceParams, cropped: bool = False, smallest: float | None = None, yunet: Path | None = None
+    ) -> None:
         """`cropped`: the images are faces cut out already, in which `detect: auto` looks for none.
 
         `smallest`: `every` also looks for faces down to this share of the short side, fewer of which fill a photo than
-        fill a training image.
+        fill a training image. `yunet`: the weights of YuNet, which then looks for them instead of the cascade.
         """
         self.params = params
+        smallest = min(smallest or params.min_face_share, params.min_face_share)
+        side = max(params.detection_side, round(SMALLEST_SOUGHT / smallest))  # of a frame that shows them large enough
         detect = not cropped if params.detect == "auto" else params.detect
-        self._detector = FaceDetector(params) if detect else None
-        self._smallest = smallest
+        self._detector: FaceDetector | YuNet | None = None
+        self._wider: FaceDetector | None = None
+        if yunet:
+            self._detector = YuNet(yunet, side, smallest)
+        elif detect:
+            self._detector = FaceDetector(params)
+            if smallest < params.min_face_share:
+                self._wider = FaceDetector(replace(params, min_face_share=smallest, detection_side=side))
 
     def crop(self, rgb: np.ndarray) -> Crop:
         """The chosen face of an RGB image."""
@@ -50,8 +61,8 @@ class FaceCropper:
     def every(self, rgb: np.ndarray) -> list[Crop]:
         """All faces of an RGB image, the largest first, each cut as `crop` cuts; where none is sought, the whole.
 
-        The search that training made comes first, so that its face is here bit for bit; the search for smaller ones
-        only adds to it.
+        The cascade's search that training made comes first, so that its face is here bit for bit; its search for
+        smaller ones only adds to it.
         """
         if self._detector is None:
             return [self._whole(rgb)]
@@ -60,14 +71,6 @@ class FaceCropper:
             faces += [face for face in self._wider.find(rgb) if all(overlap(face, each) < SAME_FACE for each in faces)]
         faces.sort(key=lambda face: (-face.width * face.height, face))
         return [self._cut(rgb, face, len(faces)) for face in faces]
-
-    @cached_property
-    def _wider(self) -> FaceDetector | None:
-        """The search for smaller faces: of a frame that is large enough to show them."""
-        if self._smallest is None or self._smallest >= self.params.min_face_share:
-            return None
-        side = max(self.params.detection_side, round(SMALLEST_SOUGHT / self._smallest))
-        return FaceDetector(replace(self.params, min_face_share=self._smallest, detection_side=side))
 
     def _whole(self, rgb: np.ndarray) -> Crop:
         x, y, extent = central_square(rgb.shape)

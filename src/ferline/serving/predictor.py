@@ -1,6 +1,7 @@
 """From encoded images to emotions: the detection, crop and size that the model's card names."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,21 @@ class Predictor:
     """One model and the preprocessing that its card names."""
 
     def __init__(
-        self, model: TrainedModel, cropped: bool = False, smallest: float | None = None, device: str = "cpu"
+        self,
+        model: TrainedModel,
+        cropped: bool = False,
+        smallest: float | None = None,
+        device: str = "cpu",
+        yunet: Path | None = None,
     ) -> None:
         """`cropped`: the images are faces cut out already; in photographs, `detect: auto` looks for a face.
 
-        `smallest`: `faces` looks for faces down to this share of the image's short side.
+        `smallest`: `faces` looks for faces down to this share of the image's short side. `yunet`: by YuNet, whose
+        weights these are, and not by the cascade.
         """
         self.model, self.device = model, device
         self.input = InputParams(**model.card["input"])
-        self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]), cropped, smallest)
+        self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]), cropped, smallest, yunet)
 
     def predict(self, images: Sequence[bytes]) -> pd.DataFrame:
         """One row an image: the chosen face's emotion, its confidence, all shares, and if a face was found."""

@@ -1,0 +1,85 @@
+"""Where faces are by YuNet (Wu, Peng and Yu, 2023), which also finds those that are turned, covered or badly lit.
+
+A network of 76,000 weights that OpenCV runs; OpenCV's package brings the code, its model zoo the weights
+(`face_detection_yunet_2023mar.onnx`). A face comes back as the square that the Haar cascade would have put around it,
+for that is how models have seen faces.
+"""
+
+import math
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ferline.errors import FerlineError
+from ferline.faces.detect import Eyes, Face
+
+SURE = 0.7  # of 400 of FER2013's PublicTest, enlarged, with a border, 394 are found so; by the cascade 303
+SAME_FACE = 0.3  # intersection over union
+LARGEST = 4  # times the short side: a strip of 10 x 100,000 is not blown up
+# Of the cascade's square, medians over those 303: the eyes' distance and their middle; the side of a square as large as
+# YuNet's own box. The distance says the size of a frontal face better, the box that of a turned one: their mean counts.
+EYE_DISTANCE, EYE_MIDDLE, BOX_SIDE = 0.384, (0.494, 0.388), 0.961
+
+
+class YuNet:
+    """May be shared by threads: a network knows the size of its last picture, so each thread gets its own."""
+
+    def __init__(self, weights: Path, side: int, smallest: float) -> None:
+        """`side`: pixels of the short side of the frame searched, in which faces of 10 to 300 pixels are found.
+
+        `smallest`: of the faces in it those are kept that are no smaller than this share of it.
+        """
+        self.weights, self.side, self.smallest = weights, side, smallest
+        self._networks = threading.local()
+        if not weights.is_file():
+            raise FerlineError(
+                f"{weights}: no such file. YuNet's weights are face_detection_yunet_2023mar.onnx of OpenCV's model zoo"
+            )
+        try:
+            self._found(np.zeros((64, 64, 3), np.uint8))
+        except cv2.error as error:
+            reason = " ".join(str(error.err or error).split())
+            raise FerlineError(f"{weights}: these are not YuNet's weights as OpenCV reads them ({reason})") from None
+
+    def find(self, rgb: np.ndarray) -> list[Face]:
+        """Every face, in no useful order."""
+        height, width = rgb.shape[:2]
+        scale = min(self.side / min(height, width), LARGEST * self.side / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        frame = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        back = np.array([width / size[0], height / size[1]])
+        faces = (_square(row, back) for row in self._found(frame))
+        return [face for face in faces if face.width >= self.smallest * min(height, width)]
+
+    def eyes(self, rgb: np.ndarray, face: Face) -> Eyes | None:
+        """Of a face that `find` gave: it has seen them already."""
+        return face.eyes if isinstance(face, Seen) else None
+
+    def _found(self, frame: np.ndarray) -> np.ndarray:
+        """A row a face: x, y, width, height, then right eye, left eye, nose, both corners of the mouth, confidence."""
+        network = getattr(self._networks, "own", None)
+        if network is None:
+            network = cv2.FaceDetectorYN.create(str(self.weights), "", (64, 64), SURE, SAME_FACE)
+            self._networks.own = network
+        network.setInputSize((frame.shape[1], frame.shape[0]))
+        _, rows = network.detect(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        return np.empty((0, 15), np.float32) if rows is None else rows
+
+
+class Seen(Face):
+    """A face whose eyes are known."""
+
+    eyes: Eyes
+
+
+def _square(row: np.ndarray, back: np.ndarray) -> Seen:
+    """The cascade's square around a face that was found in a frame, in the picture's own pixels."""
+    right, left = (tuple((row[at : at + 2] * back).tolist()) for at in (4, 6))
+    box = math.sqrt(float(row[2] * back[0] * row[3] * back[1]))
+    side = (math.dist(right, left) / EYE_DISTANCE + box / BOX_SIDE) / 2
+    middle = ((right[0] + left[0]) / 2, (right[1] + left[1]) / 2)
+    face = Seen(middle[0] - EYE_MIDDLE[0] * side, middle[1] - EYE_MIDDLE[1] * side, side, side)
+    face.eyes = Eyes(right, left)  # a person's right eye is the one on the picture's left
+    return face
