@@ -94,7 +94,8 @@ def _again() -> list[str]:
         f"{measure} SMALL {files} --beside A B --int8 data/models/ferline_small.int8.onnx --out "
         "benchmarks/results/ferline_small.json",
         f"{train} --recipe hardened --weights SMALL --teachers LARGE --out HARDENED",
-        f"{measure} HARDENED {files} --beside LARGE --out benchmarks/results/ferline_hardened.json",
+        f"python benchmarks/champion.py mean {files} --models SMALL HARDENED --name ferline_small_mean --out MEAN",
+        f"{measure} MEAN {files} --beside SMALL HARDENED --out benchmarks/results/ferline_small_mean.json",
         f"python benchmarks/champion.py search {files} --epochs 30 --seeds 3 --out benchmarks/results/search.json",
         f"{train} --recipe huge --out HUGE      # for a GPU",
         "python benchmarks/papers.py --csv fer2013.csv --votes fer2013new.csv --ckplus CK+48 --out "

@@ -40,9 +40,10 @@ def sections(content: dict[str, Any]) -> list[list[str]]:
             {name: content[name] for name in (*SHIPPED, *MEASURED) if name in content},
             {name: content[f"{name}_alone"] for name in models if f"{name}_alone" in content},
         ),
+        results_lessons.means(content),
         _emotions(models),
         _trust(models),
-        _corrupted(models, content.get("ferline_hardened")),
+        _corrupted(models),
         _speed(next(iter(models.values())), models),
     ]
 
@@ -219,8 +220,7 @@ def _people(models: Measured) -> list[str]:
     ]
 
 
-def _corrupted(models: Measured, hardened: dict[str, Any] | None) -> list[str]:
-    """`hardened`: the small one, when it had seen grain."""
+def _corrupted(models: Measured) -> list[str]:
     lines = ["## When the picture is bad", ""]
     found = {name: shipped["exams"]["none"]["7_own"].get("robustness") for name, shipped in models.items()}
     found = {name: each for name, each in found.items() if each}
@@ -243,14 +243,6 @@ def _corrupted(models: Measured, hardened: dict[str, Any] | None) -> list[str]:
     for name, own in found.items():
         for corruption, graded in sorted(own["corruptions"].items()):
             lines.append(f"| `{name}` | {corruption} | {' | '.join(points(each['accuracy']) for each in graded)} |")
-    if hardened:
-        own = hardened["exams"]["none"]["7_own"]["robustness"]
-        grainy = ", ".join(points(each["accuracy"]) for each in own["corruptions"]["noise"])
-        lines += [
-            "",
-            f"The small one trained on with grain (`--recipe hardened`) loses {points(own['drop'])} points on "
-            f"average, and under noise it has {grainy} %; what that cost it stands above.",
-        ]
     return lines
 
 

@@ -1,7 +1,7 @@
 """Everything that is measured of a model that comes with Ferline, into one JSON from which docs/results.md is made.
 
     python benchmarks/shipped.py MODEL_FOLDER fer2013.csv fer2013new.csv --out benchmarks/results/ferline_small.json
-    python benchmarks/shipped.py ... --beside TEACHER TEACHER      # and of these, each alone and their mean
+    python benchmarks/shipped.py ... --beside A B      # and of its teachers or parts, each alone and their mean
 
 Three exams on PublicTest (one view, two, ten), the same without pictures that stand in Training too, what its ONNX file
 in 8 bits tells of them, and the time of one face on one thread, its resize from 96 pixels included, beside the other
@@ -46,10 +46,10 @@ ROUNDS, SECONDS = 5, 1.0
 NUMBERS = ("accuracy", "macro_f1", "balanced_accuracy", "log_loss", "ece")
 
 
-def exams_of(model: TrainedModel, csv: Path, votes: Path, corrupt: bool = True) -> dict[str, Exam]:
+def exams_of(model: TrainedModel, csv: Path, votes: Path) -> dict[str, Exam]:
     reader, found = SOURCES["fer2013"], {}
     for views in COUNT:
-        params = EvaluationParams(robustness=RobustnessParams(faces=CORRUPTED if corrupt and views == "none" else 0))
+        params = EvaluationParams(robustness=RobustnessParams(faces=CORRUPTED if views == "none" else 0))
         found[views] = examine(model, reader, csv, "PublicTest", votes, how=views, params=params)
     return found
 
@@ -76,7 +76,7 @@ def told(exam: Exam) -> dict[str, Any]:
 
 def beside(models: list[TrainedModel], minutes: list[float | None], csv: Path, votes: Path) -> dict[str, Any]:
     """Each of these models alone, and the mean of their shares."""
-    exams = [exams_of(model, csv, votes, corrupt=False) for model in models]
+    exams = [exams_of(model, csv, votes) for model in models]
     return {
         "models": [
             {"digest": model.digest, "card": model.card, "minutes": took}
@@ -88,7 +88,8 @@ def beside(models: list[TrainedModel], minutes: list[float | None], csv: Path, v
 
 
 def brief(exam: Exam) -> dict[str, Any]:
-    return {key: _brief(question["scores"]) for key, question in exam.content["questions"].items()}
+    questions = exam.content["questions"].items()
+    return {key: _brief(question["scores"]) | {"robustness": question["robustness"]} for key, question in questions}
 
 
 def mean_of(exams: list[Exam]) -> dict[str, Any]:
@@ -233,7 +234,9 @@ def main() -> None:
     parser.add_argument("votes", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--int8", type=Path, help="where to keep the ONNX file in 8 bits")
-    parser.add_argument("--beside", type=Path, nargs="+", default=[], help="models' folders: its teachers")
+    parser.add_argument(
+        "--beside", type=Path, nargs="+", default=[], help="models' folders: its teachers, or what it is the mean of"
+    )
     parser.add_argument("--minutes", type=float, nargs="+", default=[], help="that its training took, and theirs")
     given = parser.parse_args()
     took = given.minutes[0] if given.minutes else None
