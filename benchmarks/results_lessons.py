@@ -68,9 +68,9 @@ def means(content: dict[str, Any]) -> list[str]:
         "",
         "The first part is the shipped one with the digest of its split noted (`champion.py calibrate`); the second is "
         "the first trained on with grain (`--recipe hardened`), taught by `ferline_large`. The mean is **not "
-        "shipped**: grain costs it far fewer answers, but it tells fewer of the majorities, and begun with its weights CK+48 in "
-        f"{row['folds']} folds of people comes to {points(row['test']['accuracy'])} % (seed {row['seed']}, code of "
-        f"`{tuned['commit']}`), with the first's to {points(first['accuracy'])} % (below).",
+        "shipped**: grain costs it far fewer answers, but it tells fewer of the majorities, and begun with its weights "
+        f"CK+48 in {row['folds']} folds of people comes to {points(row['test']['accuracy'])} % (seed {row['seed']}, "
+        f"code of `{tuned['commit']}`), with the first's to {points(first['accuracy'])} % (below).",
     ]
 
 
