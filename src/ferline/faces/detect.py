@@ -64,9 +64,7 @@ class FaceDetector:
     def find(self, rgb: np.ndarray) -> list[Face]:
         """Every face, in no useful order; none smaller than `min_face_share` of the image's short side."""
         height, width = rgb.shape[:2]
-        wanted = self.params.detection_side
-        # A strip of 10 x 100,000 is not blown up to 240 x 2,400,000.
-        scale = min(wanted / min(height, width), 4 * wanted / max(height, width))
+        scale = scale_to(self.params.detection_side, height, width)
         frame = _scaled(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (round(width * scale), round(height * scale)))
         smallest = max(1, round(self.params.min_face_share * min(frame.shape)))
         boxes = self._cascade(FACES).detectMultiScale(
@@ -98,6 +96,11 @@ class FaceDetector:
         if name not in own:
             own[name] = _loaded(name)
         return own[name]
+
+
+def scale_to(wanted: int, height: int, width: int) -> float:
+    """To a frame with a short side of `wanted`; a strip of 10 x 100,000 is not blown up to 240 x 2,400,000."""
+    return min(wanted / min(height, width), 4 * wanted / max(height, width))
 
 
 def choose(faces: list[Face], rule: Literal["largest", "central"], shape: tuple[int, ...]) -> Face:

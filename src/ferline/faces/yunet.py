@@ -13,11 +13,10 @@ import cv2
 import numpy as np
 
 from ferline.errors import FerlineError
-from ferline.faces.detect import Eyes, Face
+from ferline.faces.detect import Eyes, Face, scale_to
 
 SURE = 0.7  # of 400 of FER2013's PublicTest, enlarged, with a border, 394 are found so; by the cascade 303
 SAME_FACE = 0.3  # intersection over union
-LARGEST = 4  # times the short side: a strip of 10 x 100,000 is not blown up
 # Of the cascade's square, medians over those 303: the eyes' distance and their middle; the side of a square as large as
 # YuNet's own box. The distance says the size of a frontal face better, the box that of a turned one: their mean counts.
 EYE_DISTANCE, EYE_MIDDLE, BOX_SIDE = 0.384, (0.494, 0.388), 0.961
@@ -46,7 +45,7 @@ class YuNet:
     def find(self, rgb: np.ndarray) -> list[Face]:
         """Every face, in no useful order."""
         height, width = rgb.shape[:2]
-        scale = min(self.side / min(height, width), LARGEST * self.side / max(height, width))
+        scale = scale_to(self.side, height, width)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         frame = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         back = np.array([width / size[0], height / size[1]])
