@@ -7,7 +7,7 @@
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe small --teachers A B --out MODEL_FOLDER
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe again --weights L --teachers L P --out M
     python benchmarks/champion.py train  fer2013.csv fer2013new.csv --recipe hardened --weights S --teachers L --out M
-    python benchmarks/champion.py mean   fer2013.csv fer2013new.csv --models S HARDENED --name ferline_small --out M
+    python benchmarks/champion.py mean   fer2013.csv fer2013new.csv --models S HARDENED --name MEAN --out M
     python benchmarks/champion.py calibrate fer2013.csv fer2013new.csv --models FOLDER --out MODEL_FOLDER
     python benchmarks/champion.py search fer2013.csv fer2013new.csv --recipe alone --epochs 12 --out search.json
 
@@ -211,7 +211,7 @@ def mean_of(models: Sequence[TrainedModel], faces: FaceSet, target: Path, name: 
         "votes_temperature": temperature.fit_shares(voted, faces.second_opinions(rows)),
     }
     card = {key: value for key, value in last.card.items() if key not in card_of(network)}
-    seen, looked = (np.concatenate([getattr(model, each) for model in models]) for each in ("seen", "looks"))
+    seen, looked = (np.concatenate(each) for each in zip(*((model.seen, model.looks) for model in models), strict=True))
     return TrainedModel.write(network, card | anew, last.history, target, seen, looked)
 
 
@@ -308,9 +308,10 @@ def main() -> None:
         parser.error("calibrate needs one model: name it with --models")
     if given.what == "mean" and len(given.models) < 2:
         parser.error("mean needs two models or more: name them with --models, the one that began with another's last")
-    if given.what in ("train", "search") and given.recipe in TAUGHT and not given.teachers:
+    trains = given.what in ("train", "search")
+    if trains and given.recipe in TAUGHT and not given.teachers:
         parser.error(f"--recipe {given.recipe} learns from others: name them with --teachers")
-    if given.what in ("train", "search") and given.recipe in RESTARTED and given.weights == "none":
+    if trains and given.recipe in RESTARTED and given.weights == "none":
         parser.error(f"--recipe {given.recipe} starts from a model's weights: name it with --weights")
     recipe = replace(changed(RECIPES[given.recipe], teachers=tuple(given.teachers)), weights=given.weights)
     given.epochs = given.epochs or recipe.training.epochs
@@ -319,9 +320,10 @@ def main() -> None:
     if given.what in ("mean", "calibrate"):
         models = [TrainedModel(folder).verify() for folder in given.models]
         name = given.name or models[-1].card["architecture"]
-        model = calibrated(models[0], faces, given.out, name) if given.what == "calibrate" else (
-            mean_of(models, faces, given.out, name)
-        )  # fmt: skip
+        if given.what == "mean":
+            model = mean_of(models, faces, given.out, name)
+        else:
+            model = calibrated(models[0], faces, given.out, name)
         print(f"{model.folder}: {model.digest}, {model.card['validation']}, "
               f"{model.temperature:.4f}, {model.voted().temperature:.4f}")  # fmt: skip
         return
