@@ -19,7 +19,6 @@ its faces, as a training of today does at its end. Needs no ZenML, no MLflow.
 """
 
 import argparse
-import hashlib
 import json
 import shutil
 import sys
@@ -40,7 +39,6 @@ from ferline.errors import FerlineError
 from ferline.faces import look
 from ferline.faces.faceset import FaceSet
 from ferline.models import temperature
-from ferline.models.predecessors import Predecessors
 from ferline.models.start import require_alike
 from ferline.models.trained import CARD, LOOKS, TrainedModel, card_of, logits
 from ferline.params import (
@@ -151,8 +149,6 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
         "augmentation_digest": policy.digest,
         "commit": real_faces.commit(),
     }
-    before = Predecessors.of(recipe).digests
-    key = hashlib.sha256(repr((name, recipe, faces.digest, before)).encode()).hexdigest()[:16]
     started = time.monotonic()
 
     def show(record: dict[str, Any]) -> None:
@@ -161,7 +157,7 @@ def trained(name: str, recipe: ArchitectureParams, faces: FaceSet, target: Path)
 
     model = train(
         name, recipe, faces, policy, card=card, compute=ComputeParams(checkpoint_seconds=300),
-        checkpoints=state_folder("checkpoints") / f"{name}-{key}", on_epoch=show, target=target,
+        checkpoints=real_faces.checkpoints_of(name, recipe, faces), on_epoch=show, target=target,
     )  # fmt: skip
     assert model is not None  # one process writes
     return model

@@ -6,7 +6,8 @@
 
 Papers' values, but for ImageNet's weights, which have to be there (`--imagenet`): without, all start from random ones
 and no layer is frozen. `--side 48` trains those of 224 pixels on smaller faces, as a CPU can. Rows go into the JSON one
-by one; `--seconds` ends the sitting before a row that would not fit.
+by one; `--seconds` ends the sitting before a row that would not fit. A training that was stopped goes on when the same
+command is given again.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 from floor import PAPERS
 from h200 import AUGMENTATIONS
-from real_faces import commit, faces_of
+from real_faces import Clock, checkpoints_of, commit, faces_of
 
 from ferline.artifact import scratch_folder, write_json
 from ferline.augment.policy import AugmentationPolicy
@@ -115,11 +116,15 @@ def trained(row: Row, given: argparse.Namespace) -> dict[str, Any]:
     faces = faces_for(row, sized(row), given)
     answers, members = [], []
     for fold, seed in row.members:
-        own, started = architecture(row, given.imagenet, seed, given), time.monotonic()
-        split = faces.fold(fold)
+        own, split = architecture(row, given.imagenet, seed, given), faces.fold(fold)
+        kept = checkpoints_of(row.name, own, split)
+        clock = Clock(kept)
         policy = AugmentationPolicy.write(own.augmentation, split, own.input, seed)
         card = {**faces.origin, "faces_digest": faces.digest, "augmentation_digest": policy.digest}
-        model = train(row.name, own, split, policy, card=card, compute=ComputeParams(graphs=given.graphs))
+        model = train(
+            row.name, own, split, policy, card=card, compute=ComputeParams(graphs=given.graphs, checkpoint_seconds=300),
+            checkpoints=kept, on_epoch=clock.note,
+        )  # fmt: skip
         assert model is not None  # one process writes
         at = split.rows("test")
         shares = model.predict(split.images[at], device=str(model_device(model.card)))
@@ -127,11 +132,11 @@ def trained(row: Row, given: argparse.Namespace) -> dict[str, Any]:
         table["label"], table["subject"] = split.labels[at], split.table["subject"].to_numpy()[at]
         answers.append(table)
         found = score(split.labels[at], shares, faces.emotions)
-        kept = {
+        measures = {
             key: found[key] for key in ("accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_specificity")
         }
         members.append(
-            {"fold": fold, "seed": seed, "seconds": time.monotonic() - started, "test": kept, "faces": len(at)}
+            {"fold": fold, "seed": seed, "seconds": clock.stop(), "test": measures, "faces": len(at)}
             | {key: model.card[key] for key in ("validation", "best_epoch", "computed")}
             | {
                 "history": model.history,
@@ -139,7 +144,7 @@ def trained(row: Row, given: argparse.Namespace) -> dict[str, Any]:
                 "train_accuracy": model.history[-1]["train_accuracy"],
             }
         )
-        print(f"{row.name} fold {fold} seed {seed}: {kept} ({members[-1]['seconds']:.0f} s)", flush=True)
+        print(f"{row.name} fold {fold} seed {seed}: {measures} ({members[-1]['seconds']:.0f} s)", flush=True)
     pooled = pd.concat(answers) if row.dataset.folds else answers[0]
     scores = scores_of(pooled.reset_index(drop=True), faces.emotions, EvaluationParams())
     return {

@@ -5,15 +5,17 @@ policy of exact copies) and resize do in turn.
 """
 
 import hashlib
+import json
 import shutil
 import subprocess
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ferline.artifact import sha256_of, staging, write_json
+from ferline.artifact import sha256_of, staging, state_folder, write_json
 from ferline.datasets.labels import labelled
 from ferline.datasets.protocols import assign, leaks_by_design, side_named
 from ferline.datasets.samples import SPLITS
@@ -21,7 +23,8 @@ from ferline.datasets.sources import SOURCES
 from ferline.faces.faceset import TABLE_COLUMNS, FaceSet, ImageWriter
 from ferline.faces.resize import resized
 from ferline.images.decode import decode
-from ferline.params import DatasetParams, FaceParams, InputParams
+from ferline.models.predecessors import Predecessors
+from ferline.params import ArchitectureParams, DatasetParams, FaceParams, InputParams
 
 COLUMNS = ("id", "image", "label", "votes", "subject", "sequence", "split", "attributes")
 
@@ -63,6 +66,32 @@ def commit() -> str | None:
         return None
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     return subprocess.run(git, capture_output=True, text=True).stdout.strip() or None
+
+
+class Clock:
+    """Seconds of a training over all its sittings, beside its checkpoints; of one cut short, those of whole epochs."""
+
+    def __init__(self, checkpoints: Path) -> None:
+        self.file = checkpoints.with_name(f"{checkpoints.name}.json")
+        self._before = json.loads(self.file.read_text())["seconds"] if self.file.exists() else 0.0
+        self._started = time.monotonic()
+
+    def note(self, _: object = None) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.file, {"seconds": self._seconds()})
+
+    def stop(self) -> float:
+        self.file.unlink(missing_ok=True)
+        return self._seconds()
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+
+def checkpoints_of(name: str, recipe: ArchitectureParams, faces: FaceSet) -> Path:
+    """Where a training of this recipe on these faces goes on, should it be stopped."""
+    own = (name, recipe, faces.digest, faces.split_digest, Predecessors.of(recipe).digests)
+    return state_folder("checkpoints") / f"{name}-{hashlib.sha256(repr(own).encode()).hexdigest()[:16]}"
 
 
 def _read(reader: str, source: Path, votes: Path | None) -> pd.DataFrame:

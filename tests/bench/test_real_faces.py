@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from ferline.emotions import EMOTIONS, KNOWN
-from ferline.errors import FerlineError
+from ferline.errors import FerlineError, Preempted
 from ferline.models import temperature
 from ferline.models.registry import check
 from ferline.params import DatasetParams, FaceParams
@@ -156,6 +158,31 @@ def test_every_row_of_the_papers_makes_a_network_with_the_papers_values(script) 
         assert own.training.seed == 1
     random = papers.architecture(next(row for row in rows if row.model == "resnet50_transfer"), False, 0, given)
     assert (random.weights, random.options) == ("none", {"frozen_layers": 0})
+
+
+def test_a_row_of_the_papers_that_was_stopped_goes_on(script, files, tmp_path, monkeypatch) -> None:
+    papers = script("papers")
+    row = papers.Row("cnn_lstm", "fer2013", DatasetParams("fer2013", "paper:cnn_lstm_svm"))
+    given = argparse.Namespace(csv=files[0], votes=None, epochs=2, imagenet=False, graphs=False)
+    whole = papers.trained(row, given)["members"][0]
+
+    class Stopping(papers.Clock):
+        def note(self, record: dict[str, float]) -> None:
+            super().note()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setenv("FERLINE_SCRATCH", str(tmp_path / "state" / "scratch"))
+    with monkeypatch.context() as here:
+        here.setattr(papers, "Clock", Stopping)
+        with pytest.raises(Preempted):
+            papers.trained(row, given)
+    (left,) = (tmp_path / "state" / "checkpoints").glob("*.json")
+    before = json.loads(left.read_text())["seconds"]
+    resumed = papers.trained(row, given)["members"][0]
+    assert resumed.pop("seconds") > before > 0
+    assert not left.exists()
+    del whole["seconds"]
+    assert resumed == whole
 
 
 def test_the_results_page_is_what_the_measurements_make(script) -> None:
