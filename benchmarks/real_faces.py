@@ -6,6 +6,7 @@ policy of exact copies) and resize do in turn.
 
 import hashlib
 import json
+import platform
 import shutil
 import subprocess
 import time
@@ -66,6 +67,14 @@ def commit() -> str | None:
         return None
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     return subprocess.run(git, capture_output=True, text=True).stdout.strip() or None
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
 
 
 class Clock:

@@ -9,7 +9,6 @@ models that come with Ferline and two networks that the field ships, in the same
 """
 
 import argparse
-import platform
 import statistics
 import tempfile
 import time
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 import onnxruntime
 import torch
+from real_faces import processor
 from torch import nn
 from torchvision import models
 
@@ -264,20 +264,12 @@ def main() -> None:
         "beside": beside([TrainedModel(folder) for folder in given.beside], minutes, given.csv, given.votes)
         if given.beside
         else None,
-        "machine": {"processor": _processor(), "torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
+        "machine": {"processor": processor(), "torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
     }
     write_json(given.out, content)
     for views, questions in content["exams"].items():
         print(views, {key: f"{question['accuracy']:.4f}" for key, question in questions.items()})
     print(content["copies"], content["eight_bits"], content["latency"], sep="\n")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

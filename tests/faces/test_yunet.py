@@ -1,14 +1,14 @@
-"""Faces found by YuNet: squares as the cascade's, eyes levelled, and a clear word where a file is not its weights.
-
-The weights are made here, in the form of OpenCV's file: they see a face around every red patch of 8 x 8 pixels. What
-the real ones find of real faces is in docs/predict.md.
-"""
+"""Faces found by YuNet: squares as the cascade's, also where a head leans; and which models' faces it looks for."""
 
 import csv
+import importlib.util
 import io
-import math
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,181 +16,178 @@ import onnx
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from onnx import TensorProto, helper, numpy_helper
+from face_pictures import noise, png
+from onnx import numpy_helper
 
 from ferline.cli import main
 from ferline.errors import FerlineError
-from ferline.faces.cropper import FaceCropper
-from ferline.faces.cut import cut_face
-from ferline.faces.detect import Face
-from ferline.faces.yunet import BOX_SIDE, EYE_DISTANCE, EYE_MIDDLE, YuNet
+from ferline.faces.crop import crop
+from ferline.faces.cropper import FaceCropper, overlap
+from ferline.faces.detect import FaceDetector
+from ferline.faces.yunet import WEIGHTS, YuNet
 from ferline.models.registry import create
 from ferline.models.trained import TrainedModel
 from ferline.params import FaceParams, InputParams
+from ferline.serving.predictor import Predictor
 
-BOX = (60.0, 78.0)  # width and height that it says of each face, around the patch's middle
-RIGHT, LEFT = (-14.0, -12.0), (12.0, -7.0)  # the eyes, from there; a person's right one is on the picture's left
-TILT = math.degrees(math.atan2(LEFT[1] - RIGHT[1], LEFT[0] - RIGHT[0]))
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "yunet_weights.py"
+PARAMS = FaceParams(detector="yunet")
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve outputs, of cells of 8, 16 and 32 pixels each a score, a score, a box and five points."""
-    nodes, constants = [], []
+def leaning(rgb: np.ndarray, degrees: float) -> np.ndarray:
+    """The picture, clockwise."""
+    height, width = rgb.shape[:2]
+    turned = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1.0)
+    return cv2.warpAffine(rgb, turned, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
-    def constant(name: str, values: np.ndarray) -> str:
-        constants.append(numpy_helper.from_array(values, name))
-        return name
 
-    def output(name: str, source: str, weight: np.ndarray, bias: list[float]) -> None:
-        """A 1 x 1 convolution, a row a cell."""
-        inputs = [source, constant(f"{name}_w", weight), constant(f"{name}_b", np.array(bias, np.float32))]
-        nodes.append(helper.make_node("Conv", inputs, [f"{name}_map"], kernel_shape=[1, 1]))
-        nodes.append(helper.make_node("Transpose", [f"{name}_map"], [f"{name}_last"], perm=[0, 2, 3, 1]))
-        shape = constant(f"{name}_shape", np.array([1, -1, len(bias)], np.int64))
-        nodes.append(helper.make_node("Reshape", [f"{name}_last", shape], [name]))
+def test_it_puts_the_cascades_square_around_everybody_whom_the_cascade_finds(scenes):
+    for rgb in scenes:
+        (seen,), (usual,) = YuNet(PARAMS).find(rgb), FaceDetector(FaceParams()).find(rgb)
+        assert seen.width == seen.height
+        assert overlap(seen, usual) > 0.7
 
-    for stride in (8, 16, 32):
-        pool = f"pool_{stride}"
-        size = [stride, stride]
-        nodes.append(helper.make_node("AveragePool", ["input"], [pool], kernel_shape=size, strides=size))
-        # Red alone, as OpenCV hands it over: blue, green, red, 0 to 255.
-        red = np.array([[-1, -1, 1]], np.float32)[:, :, None, None] / 255 * (stride == 8)
-        for kind in ("cls", "obj"):
-            output(f"{kind}_{stride}", pool, red, [0.0])
-        box = [0.5, 0.5, *(math.log(extent / stride) for extent in BOX)]
-        points = [value / stride + 0.5 for point in (RIGHT, LEFT, (0, 0), (-9, 12), (9, 12)) for value in point]
-        for kind, values in (("bbox", box), ("kps", points)):
-            output(f"{kind}_{stride}", pool, np.zeros((len(values), 3, 1, 1), np.float32), values)
-    names = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32)]
-    of = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
-    cells = {stride: (640 // stride) ** 2 for stride in (8, 16, 32)}
-    graph = helper.make_graph(
-        nodes,
-        "yunet",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 640, 640])],
-        [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, cells[int(stride)], of[kind]])
-            for name in names
-            for kind, stride in [name.split("_")]
-        ],
-        constants,
+
+@pytest.mark.parametrize("degrees", [-35, 35])
+def test_a_head_that_leans_too_far_for_the_cascade_is_found_and_levelled(scenes, degrees):
+    """It sees a drawn face lean less than it does: the half of it at least is taken back."""
+    upright, rgb = scenes[1], leaning(scenes[1], degrees)
+    assert FaceDetector(FaceParams()).find(rgb) == []
+    yunet = YuNet(PARAMS)
+    (face,) = yunet.find(rgb)
+    assert 0.4 < yunet.eyes(rgb, face).tilt / degrees < 1.1
+    as_it_leans, levelled, expected = (
+        FaceCropper(FaceParams(detector="yunet", level=level)).crop(picture)
+        for picture, level in ((rgb, False), (rgb, True), (upright, True))
     )
-    path = tmp_path_factory.mktemp("weights") / "yunet.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8), path)
-    return path
+    assert (as_it_leans.levelled, levelled.levelled) == (False, True)
+    far, near = (np.abs(each.image.astype(int) - expected.image).mean() for each in (as_it_leans, levelled))
+    assert near < 0.85 * far
+
+
+def test_a_picture_is_searched_at_the_frames_size_and_told_in_its_own_pixels(scenes):
+    (face,) = YuNet(PARAMS).find(scenes[0])
+    (larger,) = YuNet(PARAMS).find(cv2.resize(scenes[0], None, fx=3, fy=3, interpolation=cv2.INTER_NEAREST))
+    assert np.array(larger) == pytest.approx(3 * np.array(face), abs=0.06 * larger.width)
+
+
+def test_faces_below_the_smallest_share_are_left_out(scenes):
+    (face,) = YuNet(PARAMS).find(scenes[0])
+    share = face.width / min(scenes[0].shape[:2])
+    assert len(YuNet(FaceParams(min_face_share=share - 0.001)).find(scenes[0])) == 1
+    assert YuNet(FaceParams(min_face_share=share + 0.001)).find(scenes[0]) == []
+
+
+def test_no_face_is_seen_where_there_is_none():
+    assert YuNet(PARAMS).find(noise(240, 320)) == []
+    assert FaceCropper(PARAMS, smallest=0.1).every(noise(240, 320)) == []
+    for height, width in ((4, 6000), (6000, 4), (1, 1), (17, 900)):  # where its boxes may have any size
+        assert FaceCropper(PARAMS).crop(noise(height, width)).found is False
+
+
+def test_threads_share_one_and_find_what_one_alone_finds(scenes):
+    yunet = YuNet(PARAMS)
+    pictures = [cv2.resize(rgb, (200 + 24 * number, 180)) for number, rgb in enumerate(scenes)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(yunet.find, pictures)) == [yunet.find(each) for each in pictures]
+
+
+def test_the_face_that_training_cuts_by_it_is_the_largest_that_serving_finds_bit_for_bit(scenes):
+    for rgb in scenes:
+        trained, served = FaceCropper(PARAMS).crop(rgb), FaceCropper(PARAMS, smallest=0.05).every(rgb)
+        assert trained.found
+        assert served[0].box == trained.box
+        assert np.array_equal(served[0].image, trained.image)
+
+
+def test_training_cuts_by_it_what_the_cascade_would_have_missed(scenes, make_samples):
+    samples = make_samples([png(leaning(rgb, 35)) for rgb in scenes])
+    by_cascade, by_yunet = (crop(samples, FaceParams(detector=detector)) for detector in ("haar", "yunet"))
+    assert not by_cascade.table["found"].any()
+    assert by_yunet.table["found"].all()
+    assert by_yunet.origin["preprocessing"]["detector"] == "yunet"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hello", "another"])
+def test_weights_that_cannot_be_read_are_one_clear_error(content, tmp_path):
+    file = tmp_path / "yunet.onnx"
+    if content == "another":  # a network, and none that says where faces are
+        known = onnx.load(WEIGHTS)
+        del known.graph.output[3:]
+        onnx.save(known, file)
+    elif content is not None:
+        file.write_bytes(content)
+    with pytest.raises(
+        FerlineError, match=r"yunet\.onnx: YuNet's weights cannot be read \(.+\)\. Install Ferline again"
+    ):
+        YuNet(PARAMS, file)
+
+
+def test_the_file_is_what_its_script_makes_of_these_weights():
+    """Laid out as in the library: channels last, and five weights of nothing after each first filter."""
+    held = {each.name: numpy_helper.to_array(each) for each in onnx.load(WEIGHTS).graph.initializer}
+    weights = {}
+    for name, values in held.items():
+        if name.endswith("_dw_weight"):
+            weights[name] = values[:, 0].transpose(1, 2, 0)
+        elif name == "backbone__model0_pw_weight":
+            weights[name] = np.pad(values.transpose(0, 2, 3, 1).reshape(16, 27), ((0, 0), (0, 5)))
+        elif name.endswith(("_weight", "_bias")):
+            weights[name] = values
+    spec = importlib.util.spec_from_file_location("yunet_weights", SCRIPT)
+    assert spec
+    assert spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    made = script.network({name: np.ascontiguousarray(values).ravel() for name, values in weights.items()})
+    assert made.SerializeToString(deterministic=True) == WEIGHTS.read_bytes()
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = create("cnn_lstm", InputParams(48, 1), "none", {"width": 4, "lstm_units": 8})
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(0))
-    card = {"architecture": "small", "preprocessing": asdict(FaceParams(side=48, colour="grey")), "training": {}}
-    card |= {"data_digest": "d" * 64, "augmentation_digest": "a" * 64, "best_epoch": 1, "seed": 0}
-    return TrainedModel.write(network, card, [], tmp_path_factory.mktemp("models") / "small").folder
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TrainedModel]:
+    def make(**known: Any) -> TrainedModel:
+        network = create("cnn_lstm", InputParams(48, 1), "none", {"width": 4, "lstm_units": 8})
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(0))
+        card = {"architecture": "small", "preprocessing": asdict(FaceParams(side=48, colour="grey")), "training": {}}
+        card |= {"data_digest": "d" * 64, "augmentation_digest": "a" * 64, "best_epoch": 1, "seed": 0}
+        return TrainedModel.write(network, card | known, [], tmp_path_factory.mktemp("models") / "small")
 
-
-def scene(*cells: tuple[int, int], height: int = 240, width: int = 320) -> np.ndarray:
-    """Grey noise with a red patch in these cells of 8 x 8."""
-    rgb = np.random.default_rng(0).integers(60, 180, (height, width, 1), dtype=np.uint8).repeat(3, axis=2)
-    for x, y in cells:
-        rgb[8 * y : 8 * y + 8, 8 * x : 8 * x + 8] = (255, 0, 0)
-    return rgb
-
-
-def square(x: float, y: float, scale: float = 1.0) -> Face:
-    """What is to be found around a patch whose middle is here."""
-    eyes = [(x + scale * dx, y + scale * dy) for dx, dy in (RIGHT, LEFT)]
-    side = (math.dist(*eyes) / EYE_DISTANCE + scale * math.sqrt(BOX[0] * BOX[1]) / BOX_SIDE) / 2
-    middle = [(a + b) / 2 for a, b in zip(*eyes, strict=True)]
-    return Face(middle[0] - EYE_MIDDLE[0] * side, middle[1] - EYE_MIDDLE[1] * side, side, side)
-
-
-def test_each_face_is_the_square_that_the_cascade_would_have_put_around_it(weights):
-    found = YuNet(weights, 240, 0.08).find(scene((10, 12), (28, 9)))
-    assert len(found) == 2
-    for face, (x, y) in zip(sorted(found), [(84, 100), (228, 76)], strict=True):
-        assert face == pytest.approx(square(x, y), abs=0.01)
-
-
-def test_a_picture_is_searched_at_the_frames_size_and_told_in_its_own_pixels(weights):
-    large = cv2.resize(scene((10, 12)), (960, 720), interpolation=cv2.INTER_NEAREST)
-    (face,) = YuNet(weights, 240, 0.08).find(large)
-    assert face == pytest.approx(square(3 * 84, 3 * 100, scale=3), abs=0.1)
-
-
-def test_faces_below_the_smallest_share_are_left_out(weights):
-    rgb, share = scene((10, 12)), square(84, 100).width / 240
-    assert len(YuNet(weights, 240, share - 0.001).find(rgb)) == 1
-    assert YuNet(weights, 240, share + 0.001).find(rgb) == []
-
-
-def test_its_eyes_level_the_face(weights):
-    rgb = scene((18, 14))
-    (crop,) = FaceCropper(FaceParams(side=64, margin=0.0), yunet=weights, smallest=0.1).every(rgb)
-    assert (crop.found, crop.levelled, crop.faces) == (True, True, 1)
-    assert 10 < TILT < 12
-    levelled, as_it_is = (cut_face(rgb, square(148, 116), tilt, 64, 0.0) for tilt in (TILT, 0.0))
-    assert np.abs(crop.image.astype(int) - levelled).mean() < 1 < np.abs(crop.image.astype(int) - as_it_is).mean()
-    (crop,) = FaceCropper(FaceParams(side=64, level=False, margin=0.0), yunet=weights, smallest=0.1).every(rgb)
-    assert np.abs(crop.image.astype(int) - as_it_is).mean() < 1
-    assert not crop.levelled
-
-
-def test_threads_share_one_and_find_what_one_alone_finds(weights):
-    from concurrent.futures import ThreadPoolExecutor
-
-    yunet = YuNet(weights, 240, 0.08)
-    scenes = [scene((5 + i, 12), height=240 + 16 * i, width=320 + 32 * i) for i in range(8)]
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(yunet.find, scenes)) == [yunet.find(each) for each in scenes]
-
-
-def test_of_a_picture_without_a_face_none_is_told(weights):
-    assert FaceCropper(FaceParams(), yunet=weights, smallest=0.1).every(scene()) == []
+    return make
 
 
 def predict(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["predict", *map(str, arguments)], catch_exceptions=False)
 
 
-def test_predict_tells_and_draws_every_face_that_it_finds(weights, model, tmp_path):
-    photo = tmp_path / "photo.png"
-    rgb = scene((2, 3), (20, 14), height=300)  # as large as the frame; the first one's square reaches over the edge
-    cv2.imwrite(str(photo), rgb[..., ::-1])
-    done = predict(photo, "--model", model, "--yunet", weights, "--csv", "-", "--annotate", tmp_path / "drawn")
+def test_a_model_keeps_to_the_detector_it_has_learnt_with_and_one_that_had_none_gets_yunet(make_model):
+    photographs, cut_out = make_model(), make_model(cropped=True)
+    by_yunet = make_model(preprocessing=asdict(FaceParams(side=48, detector="yunet")))
+    found = [Predictor(model).cropper.params.detector for model in (photographs, cut_out, by_yunet)]
+    assert found == ["haar", "yunet", "yunet"]
+    sought = asdict(FaceParams(side=48, detect=True))  # in faces cut out already, too
+    assert Predictor(make_model(cropped=True, preprocessing=sought)).cropper.params.detector == "haar"
+    assert Predictor(cut_out, detector="haar").cropper.params.detector == "haar"
+
+
+def test_predict_tells_and_draws_a_face_that_leans(make_model, scenes, tmp_path):
+    photo, model = tmp_path / "photo.png", make_model().folder
+    photo.write_bytes(png(leaning(scenes[0], 35)))
+    asked = [photo, "--model", model, "--csv", "-", "--json", tmp_path / "faces.json", "--annotate", tmp_path / "drawn"]
+    done = predict(*asked, "--detector", "yunet")
     assert done.exit_code == 0, done.output
-    rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    boxes = sorted([float(row[key]) for key in ("x", "y", "width", "height")] for row in rows)
-    assert boxes == sorted([round(value) for value in square(x, y)] for x, y in ((20, 28), (164, 116)))
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    (face,) = YuNet(PARAMS).find(leaning(scenes[0], 35))
+    assert [float(row[key]) for key in ("x", "y", "width", "height")] == [round(value) for value in face]
     assert (tmp_path / "drawn" / "photo.png.jpg").is_file()
+    assert json.loads((tmp_path / "faces.json").read_text())["model"]["detector"] == "yunet"
+    assert (
+        list(csv.DictReader(io.StringIO(predict(*asked).stdout))) == []
+    )  # by the cascade, which this model learnt with
+    assert json.loads((tmp_path / "faces.json").read_text())["model"]["detector"] == "haar"
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", "another"])
-def test_a_file_that_is_not_its_weights_is_refused_before_anything_is_read(content, weights, model, tmp_path):
-    file = tmp_path / "face_detection_yunet_2023mar.onnx"
-    if content == "another":  # a network, and none that says where faces are
-        known = onnx.load(weights)
-        del known.graph.output[3:]
-        onnx.save(known, file)
-    else:
-        file.write_bytes(content)
-    with pytest.raises(FerlineError, match="these are not YuNet's weights as OpenCV reads them"):
-        YuNet(file, 240, 0.08)
-    done = predict(tmp_path, "--model", model, "--yunet", file, "--json", tmp_path / "faces.json")
-    assert done.exit_code == 1
-    assert done.stderr.startswith(f"Error: {file}: these are not YuNet's weights")
-    assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "faces.json").exists()
-
-
-def test_a_file_that_is_not_there_is_said_with_where_it_is_to_be_had(tmp_path):
-    with pytest.raises(FerlineError, match=r"no such file\. YuNet's weights are face_detection_yunet_2023mar"):
-        YuNet(tmp_path / "gone.onnx", 240, 0.08)
-
-
-def test_to_look_for_no_face_and_for_all_of_them_is_refused(weights, tmp_path):
-    done = predict(tmp_path, "--yunet", weights, "--cropped")
+def test_to_look_for_no_face_and_for_all_of_them_is_refused(tmp_path):
+    done = predict(tmp_path, "--detector", "haar", "--cropped")
     assert done.exit_code == 2
-    assert "--cropped looks for no face, and --yunet for all of them: write one of the two." in done.output
+    assert "--cropped looks for no face, and --detector for all of them: write one of the two." in done.output

@@ -81,7 +81,12 @@ def test_predict_uses_one_by_its_name_and_one_unless_told(given, put, photo, mon
     done = CliRunner().invoke(main, ["predict", "photo.png", "--json", "-", *given], catch_exceptions=False)
     told = json.loads(done.stdout)
     name = given[1] if given else SHIPPED
-    assert told["model"] == {"architecture": name, "digest": named_model(name).digest, "head": "votes"}
+    assert told["model"] == {
+        "architecture": name,
+        "digest": named_model(name).digest,
+        "head": "votes",
+        "detector": "yunet",
+    }
     (face,) = told["faces"]
     assert list(face["shares"]) == list(KNOWN)
     assert sum(face["shares"].values()) == pytest.approx(1)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -65,10 +65,12 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     help="Look for faces down to this share of a picture's short side.",
 )
 @click.option(
-    "--yunet",
-    type=FILE,
-    help="Find faces by YuNet, turned and half covered ones too, and not by the Haar cascade: the file of its weights, "
-    "face_detection_yunet_2023mar.onnx of OpenCV's model zoo.",
+    "--detector",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "haar", "yunet"]),
+    help="What finds faces. haar: OpenCV's cascade; yunet: a network that also finds turned and half covered ones; "
+    "auto: what the model has learnt with, yunet where its faces came cut out.",
 )
 @click.option("--cropped", is_flag=True, help="The pictures are faces cut out already: look for none.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
@@ -83,14 +85,14 @@ def predict(
     threshold: float,
     every: int,
     smallest: float,
-    yunet: Path | None,
+    detector: Literal["auto", "haar", "yunet"],
     cropped: bool,
     device: str,
 ) -> None:
     """Tell the emotion of every face in PATHS: photos, folders of them, videos.
 
-    A face is found by the Haar cascade, or by YuNet, and cut, levelled and scaled as in the model's training; its
-    confidence is calibrated. An expression is what a person shows, not what they feel: do not use it to judge people.
+    A face is found, cut, levelled and scaled as in the model's training; its confidence is calibrated. An expression is
+    what a person shows, not what they feel: do not use it to judge people.
 
     \b
     Exit status:
@@ -98,8 +100,8 @@ def predict(
       1  some file could not be read; the others are done
       2  the command was mistyped
     """
-    if yunet and cropped:
-        raise click.UsageError("--cropped looks for no face, and --yunet for all of them: write one of the two.")
+    if detector != "auto" and cropped:
+        raise click.UsageError("--cropped looks for no face, and --detector for all of them: write one of the two.")
     from ferline.serving.annotate import Annotator
     from ferline.serving.files import asked_for
     from ferline.serving.predictor import Predictor
@@ -113,10 +115,11 @@ def predict(
     show = Annotator(annotate) if annotate else None
     if show:
         show.require_apart(asked)
-    predictor = Predictor(model, cropped, smallest, device_of(device), yunet)
+    predictor = Predictor(model, cropped, smallest, device_of(device), None if detector == "auto" else detector)
     found = recognise(asked, predictor, threshold, every, show)
     if json_file:
         own = {"architecture": model.card["architecture"], "digest": model.digest, "head": model.head}
+        own["detector"] = None if cropped else predictor.cropper.params.detector
         content = {"model": own, "threshold": threshold, **found.content()}
         _write(json_file, json.dumps(content, indent=2, allow_nan=False) + "\n")
     if csv_file:

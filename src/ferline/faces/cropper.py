@@ -1,7 +1,6 @@
 """One image to one face crop, or to one of every face in it: find, level, cut, clean."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,26 +29,21 @@ class Crop:
 class FaceCropper:
     """May be shared by threads. Whoever serves a model crops with this too, by the parameters it was trained on."""
 
-    def __init__(
-        self, params: FaceParams, cropped: bool = False, smallest: float | None = None, yunet: Path | None = None
-    ) -> None:
+    def __init__(self, params: FaceParams, cropped: bool = False, smallest: float | None = None) -> None:
         """`cropped`: the images are faces cut out already, in which `detect: auto` looks for none.
 
         `smallest`: `every` also looks for faces down to this share of the short side, fewer of which fill a photo than
-        fill a training image. `yunet`: the weights of YuNet, which then looks for them instead of the cascade.
+        fill a training image.
         """
         self.params = params
-        smallest = min(smallest or params.min_face_share, params.min_face_share)
-        side = max(params.detection_side, round(SMALLEST_SOUGHT / smallest))  # of a frame that shows them large enough
-        detect = not cropped if params.detect == "auto" else params.detect
         self._detector: FaceDetector | YuNet | None = None
-        self._wider: FaceDetector | None = None
-        if yunet:
-            self._detector = YuNet(yunet, side, smallest)
-        elif detect:
-            self._detector = FaceDetector(params)
-            if smallest < params.min_face_share:
-                self._wider = FaceDetector(replace(params, min_face_share=smallest, detection_side=side))
+        self._wider: FaceDetector | YuNet | None = None
+        if params.looks_for_faces(cropped):
+            detector = YuNet if params.detector == "yunet" else FaceDetector
+            self._detector = detector(params)
+            if smallest and smallest < params.min_face_share:
+                side = max(params.detection_side, round(SMALLEST_SOUGHT / smallest))  # where they are large enough
+                self._wider = detector(replace(params, min_face_share=smallest, detection_side=side))
 
     def crop(self, rgb: np.ndarray) -> Crop:
         """The chosen face of an RGB image."""
@@ -61,8 +55,8 @@ class FaceCropper:
     def every(self, rgb: np.ndarray) -> list[Crop]:
         """All faces of an RGB image, the largest first, each cut as `crop` cuts; where none is sought, the whole.
 
-        The cascade's search that training made comes first, so that its face is here bit for bit; its search for
-        smaller ones only adds to it.
+        The search that training made comes first, so that its face is here bit for bit; the one for smaller ones only
+        adds to it.
         """
         if self._detector is None:
             return [self._whole(rgb)]

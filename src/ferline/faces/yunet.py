@@ -1,8 +1,8 @@
 """Where faces are by YuNet (Wu, Peng and Yu, 2023), which also finds those that are turned, covered or badly lit.
 
-A network of 76,000 weights that OpenCV runs; OpenCV's package brings the code, its model zoo the weights
-(`face_detection_yunet_2023mar.onnx`). A face comes back as the square that the Haar cascade would have put around it,
-for that is how models have seen faces.
+A network of 53,000 weights, which OpenCV runs and `yunet.onnx` holds: those that its authors give away with
+libfacedetection (`yunet.license.txt`; `benchmarks/yunet_weights.py` makes the file of them). A face comes back as the
+square that the Haar cascade would have put around it, for that is how models have seen faces.
 """
 
 import math
@@ -14,43 +14,42 @@ import numpy as np
 
 from ferline.errors import FerlineError
 from ferline.faces.detect import Eyes, Face, scale_to
+from ferline.params import FaceParams
 
-SURE = 0.7  # of 400 of FER2013's PublicTest, enlarged, with a border, 394 are found so; by the cascade 303
+WEIGHTS = Path(__file__).with_suffix(".onnx")
+SURE = 0.7  # of FER2013's PublicTest, enlarged, with a border, 94 % are found so; by the cascade 72 % (docs/predict.md)
 SAME_FACE = 0.3  # intersection over union
-# Of the cascade's square, medians over those 303: the eyes' distance and their middle; the side of a square as large as
-# YuNet's own box. The distance says the size of a frontal face better, the box that of a turned one: their mean counts.
-EYE_DISTANCE, EYE_MIDDLE, BOX_SIDE = 0.384, (0.494, 0.388), 0.961
+LARGEST = 2.0  # times the frame's short side: in a strip of a few pixels it sees boxes of any size, up to infinity
+# Of the cascade's square, medians over 2,573 of those: the eyes' distance and their middle; the side of a square as
+# large as YuNet's own box. The distance says the size of a frontal face better, the box that of a turned one: their
+# mean counts.
+EYE_DISTANCE, EYE_MIDDLE, BOX_SIDE = 0.388, (0.495, 0.394), 0.935
 
 
 class YuNet:
     """May be shared by threads: a network knows the size of its last picture, so each thread gets its own."""
 
-    def __init__(self, weights: Path, side: int, smallest: float) -> None:
-        """`side`: pixels of the short side of the frame searched, in which faces of 10 to 300 pixels are found.
-
-        `smallest`: of the faces in it those are kept that are no smaller than this share of it.
-        """
-        self.weights, self.side, self.smallest = weights, side, smallest
+    def __init__(self, params: FaceParams, weights: Path = WEIGHTS) -> None:
+        """`weights`: or another file in the form of OpenCV's, `face_detection_yunet_2023mar.onnx`."""
+        self.params, self.weights = params, weights
         self._networks = threading.local()
-        if not weights.is_file():
-            raise FerlineError(
-                f"{weights}: no such file. YuNet's weights are face_detection_yunet_2023mar.onnx of OpenCV's model zoo"
-            )
         try:
             self._found(np.zeros((64, 64, 3), np.uint8))
         except cv2.error as error:
             reason = " ".join(str(error.err or error).split())
-            raise FerlineError(f"{weights}: these are not YuNet's weights as OpenCV reads them ({reason})") from None
+            raise FerlineError(
+                f"{weights}: YuNet's weights cannot be read ({reason}). Install Ferline again, or use another detector"
+            ) from None
 
     def find(self, rgb: np.ndarray) -> list[Face]:
-        """Every face, in no useful order."""
+        """Every face, in no useful order; none smaller than `min_face_share` of the image's short side."""
         height, width = rgb.shape[:2]
-        scale = scale_to(self.side, height, width)
+        scale = scale_to(self.params.detection_side, height, width)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         frame = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         back = np.array([width / size[0], height / size[1]])
         faces = (_square(row, back) for row in self._found(frame))
-        return [face for face in faces if face.width >= self.smallest * min(height, width)]
+        return [face for face in faces if face.width >= self.params.min_face_share * min(height, width)]
 
     def eyes(self, rgb: np.ndarray, face: Face) -> Eyes | None:
         """Of a face that `find` gave: it has seen them already."""
@@ -64,7 +63,9 @@ class YuNet:
             self._networks.own = network
         network.setInputSize((frame.shape[1], frame.shape[0]))
         _, rows = network.detect(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        return np.empty((0, 15), np.float32) if rows is None else rows
+        if rows is None:
+            return np.empty((0, 15), np.float32)
+        return rows[(rows[:, 2:4] <= LARGEST * min(frame.shape[:2])).all(axis=1)]
 
 
 class Seen(Face):

@@ -3,7 +3,15 @@
 Plain dataclasses, so that the library imports on a machine without pydantic; only `load` needs it, to read the YAML.
 """
 
-from ferline.params.data import PAPERS, PROTOCOLS, DatasetParams, FaceParams, LeakageParams, ValidationParams
+from ferline.params.data import (
+    PAPERS,
+    PROTOCOLS,
+    DatasetParams,
+    Detector,
+    FaceParams,
+    LeakageParams,
+    ValidationParams,
+)
 from ferline.params.judging import EvaluationParams, GateParams, OcclusionParams, PromotionParams, RobustnessParams
 from ferline.params.read import load
 from ferline.params.training import ArchitectureParams, AugmentationParams, ComputeParams, InputParams, TrainingParams
@@ -16,6 +24,7 @@ __all__ = [
     "AugmentationParams",
     "ComputeParams",
     "DatasetParams",
+    "Detector",
     "EvaluationParams",
     "FaceParams",
     "GateParams",

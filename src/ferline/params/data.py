@@ -73,11 +73,15 @@ class ValidationParams:
         share("max_bad_share", self.max_bad_share)
 
 
+Detector = Literal["haar", "yunet"]
+
+
 @dataclass(frozen=True)
 class FaceParams:
-    """Haar detection, levelling and cropping."""
+    """Detection, levelling and cropping."""
 
     detect: Literal["auto", True, False] = "auto"
+    detector: Detector = "haar"
     side: int = 96
     colour: Literal["rgb", "grey"] = "rgb"
     detection_side: int = 240
@@ -100,3 +104,7 @@ class FaceParams:
         require(0 < self.min_face_share <= 1, "min_face_share", self.min_face_share, "a share above 0, at most 1")
         require(0 <= self.margin <= 1, "margin", self.margin, "a share of the face from 0 to 1")
         require(self.workers >= 0, "workers", self.workers, "0 (one a core) or a number of processes")
+
+    def looks_for_faces(self, cropped: bool) -> bool:
+        """In images that are faces cut out already, or that are not."""
+        return not cropped if self.detect == "auto" else self.detect

@@ -1,7 +1,7 @@
 """From encoded images to emotions: the detection, crop and size that the model's card names."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from ferline.faces.cropper import Crop, FaceCropper
 from ferline.faces.resize import resized
 from ferline.images.decode import decode
 from ferline.models.trained import TrainedModel
-from ferline.params import FaceParams, InputParams
+from ferline.params import Detector, FaceParams, InputParams
 
 
 class Predictor:
@@ -22,16 +22,19 @@ class Predictor:
         cropped: bool = False,
         smallest: float | None = None,
         device: str = "cpu",
-        yunet: Path | None = None,
+        detector: Detector | None = None,
     ) -> None:
         """`cropped`: the images are faces cut out already; in photographs, `detect: auto` looks for a face.
 
-        `smallest`: `faces` looks for faces down to this share of the image's short side. `yunet`: by YuNet, whose
-        weights these are, and not by the cascade.
+        `smallest`: `faces` looks for faces down to this share of the image's short side. `detector`: instead of the
+        one that the model has learnt with; where that was none, for its faces were cut out already, it is YuNet.
         """
         self.model, self.device = model, device
         self.input = InputParams(**model.card["input"])
-        self.cropper = FaceCropper(FaceParams(**model.card["preprocessing"]), cropped, smallest, yunet)
+        params = FaceParams(**model.card["preprocessing"])
+        bound = params.looks_for_faces(model.card.get("cropped", False))
+        params = replace(params, detector=detector or (params.detector if bound else "yunet"))
+        self.cropper = FaceCropper(params, cropped, smallest)
 
     def predict(self, images: Sequence[bytes]) -> pd.DataFrame:
         """One row an image: the chosen face's emotion, its confidence, all shares, and if a face was found."""
