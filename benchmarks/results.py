@@ -12,6 +12,7 @@ from typing import Any
 import results_ckplus
 import results_models
 import results_papers
+import results_photos
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -21,6 +22,7 @@ def page(content: dict[str, Any]) -> str:
     sections = [
         _head(content["ferline_small"]["data"]),
         *results_models.sections(content),
+        results_photos.section(content.get("photos")),
         results_ckplus.section(content.get("ckplus"), content.get("ckplus_hog")),
         results_papers.section(content.get("papers", {"rows": []})["rows"]),
         _recipe(content.get("search", {"rows": []})["rows"]),
@@ -105,6 +107,7 @@ def _again() -> list[str]:
         "card",
         "zenml pipeline run fer_training && ferline leaderboard --json      # benchmarks/results/ckplus.json, with "
         "minutes and commit; again with training.seed 1 and 2: its `seeds`",
+        "python benchmarks/photos.py fer2013.csv --out benchmarks/results/photos.json",
         "python benchmarks/hog.py CK+48 --out benchmarks/results/ckplus_hog.json",
         "python benchmarks/results.py",
         "```",

@@ -196,3 +196,4 @@ def test_the_page_says_what_was_not_run(script) -> None:
     page = results.page(content)
     assert "| `resnet50_gru` | CK+ | 95.56 | not run | not run |" in page
     assert "Not run. `profile: finetune`" in page
+    assert "Not run. `benchmarks/photos.py`" in page

@@ -20,10 +20,9 @@ WEIGHTS = Path(__file__).with_suffix(".onnx")
 SURE = 0.7  # of FER2013's PublicTest, enlarged, with a border, 94 % are found so; by the cascade 72 % (docs/predict.md)
 SAME_FACE = 0.3  # intersection over union
 LARGEST = 2.0  # times the frame's short side: in a strip of a few pixels it sees boxes of any size, up to infinity
-# Of the cascade's square, medians over 2,573 of those: the eyes' distance and their middle; the side of a square as
-# large as YuNet's own box. The distance says the size of a frontal face better, the box that of a turned one: their
-# mean counts.
-EYE_DISTANCE, EYE_MIDDLE, BOX_SIDE = 0.388, (0.495, 0.394), 0.935
+# Of the cascade's square, medians over 2,573 of those: the side of a square as large as YuNet's own box, and the box's
+# middle. Cut by these, 68.9 % of what YuNet finds is told right; by its eyes' middle and distance, 68.1 %.
+BOX_SIDE, BOX_MIDDLE = 0.935, (0.491, 0.523)
 
 
 class YuNet:
@@ -77,9 +76,8 @@ class Seen(Face):
 def _square(row: np.ndarray, back: np.ndarray) -> Seen:
     """The cascade's square around a face that was found in a frame, in the picture's own pixels."""
     right, left = (tuple((row[at : at + 2] * back).tolist()) for at in (4, 6))
-    box = math.sqrt(float(row[2] * back[0] * row[3] * back[1]))
-    side = (math.dist(right, left) / EYE_DISTANCE + box / BOX_SIDE) / 2
-    middle = ((right[0] + left[0]) / 2, (right[1] + left[1]) / 2)
-    face = Seen(middle[0] - EYE_MIDDLE[0] * side, middle[1] - EYE_MIDDLE[1] * side, side, side)
+    x, y, width, height = (row[:4] * np.tile(back, 2)).tolist()
+    side = math.sqrt(width * height) / BOX_SIDE
+    face = Seen(x + width / 2 - BOX_MIDDLE[0] * side, y + height / 2 - BOX_MIDDLE[1] * side, side, side)
     face.eyes = Eyes(right, left)  # a person's right eye is the one on the picture's left
     return face
