@@ -99,6 +99,12 @@ def test_drawn_faces_are_said_to_be_drawn(make_model):
     assert "Its faces are drawn: these numbers say nothing of real ones." in drawn
 
 
+def test_who_looks_for_faces_is_said_of_a_model_that_learnt_from_cut_ones(make_model):
+    told = "those of photographs are found by YuNet"
+    assert told in section(as_markdown(make_model(cropped=True)), "Data and protocol")
+    assert told not in as_markdown(make_model())
+
+
 def test_what_was_not_measured_is_said(make_model):
     text = as_markdown(make_model())
     assert "Not measured. Nothing is known of what this model does." in section(text, "Results")
