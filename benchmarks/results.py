@@ -101,6 +101,8 @@ def _again() -> list[str]:
         f"{train} --recipe huge --out HUGE      # for a GPU",
         "python benchmarks/papers.py --csv fer2013.csv --votes fer2013new.csv --ckplus CK+48 --out "
         "benchmarks/results/papers.json",
+        "python benchmarks/papers.py ... --done benchmarks/results/papers.json --names cnn_lstm_svm --seeds 1 "
+        "--seconds 20000      # hours on a CPU",
         "python benchmarks/papers.py ... --done benchmarks/results/papers.json --side 48 --names resnet50_gru "
         "     # on a CPU",
         "ferline data add ckplus --source CK+48      # then profile: finetune, and in params.yaml the lines of its "

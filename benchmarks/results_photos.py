@@ -13,8 +13,8 @@ def section(found: dict[str, Any] | None) -> list[str]:
     lines += [
         f"The {faces['all']:,} faces of PublicTest, each enlarged to 240 pixels with half as much of its mean grey "
         "on every side, are looked for, cut and told as in a photograph; where no face is found, the middle of the "
-        "picture is told. FER2013's labels, one view a face, per cent; in ms the search with eyes and cut, on one "
-        f"thread beside other work, on {found['processor']}; code of `{found['commit']}`.",
+        "picture is told. FER2013's labels, one view a face, per cent; in ms of one thread's time the search with "
+        f"eyes and cut, on {found['processor']}; code of `{found['commit']}`.",
         "",
         "| model | faces | found | ms | right of all | of those that both find | of those that YuNet alone finds |",
         "|---|---|---|---|---|---|---|",

@@ -60,7 +60,11 @@ def test_the_logged_model_holds_no_pickle_and_loads_without_the_project(logged, 
         model = mlflow.pyfunc.load_model({str(folder)!r})
         answer = model.predict(pd.DataFrame({{"image": [open({str(tmp_path / "face.png")!r}, "rb").read()]}}))
         import ferline
+        from ferline.faces.yunet import WEIGHTS, YuNet
+        from ferline.params import FaceParams
         assert ferline.__file__.startswith({str(folder)!r}), ferline.__file__
+        assert str(WEIGHTS).startswith({str(folder)!r})
+        YuNet(FaceParams())  # for a model that learnt from faces cut out already
         print(answer["emotion"][0])
     """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -17,7 +17,7 @@ from ferline.faces.detect import Eyes, Face, scale_to
 from ferline.params import FaceParams
 
 WEIGHTS = Path(__file__).with_suffix(".onnx")
-SURE = 0.7  # of FER2013's PublicTest, enlarged, with a border, 94 % are found so; by the cascade 72 % (docs/predict.md)
+SURE = 0.7  # of FER2013's PublicTest, enlarged, with a border, 94 % are found so; by the cascade 72 % (docs/results.md)
 SAME_FACE = 0.3  # intersection over union
 LARGEST = 2.0  # times the frame's short side: in a strip of a few pixels it sees boxes of any size, up to infinity
 # Of the cascade's square, medians over 2,573 of those: the side of a square as large as YuNet's own box, and the box's
