@@ -99,10 +99,10 @@ def test_drawn_faces_are_said_to_be_drawn(make_model):
     assert "Its faces are drawn: these numbers say nothing of real ones." in drawn
 
 
-def test_who_looks_for_faces_is_said_of_a_model_that_learnt_from_cut_ones(make_model):
-    told = "those of photographs are found by YuNet"
-    assert told in section(as_markdown(make_model(cropped=True)), "Data and protocol")
-    assert told not in as_markdown(make_model())
+def test_what_finds_faces_in_photographs_is_said(make_model):
+    for model, detector in ((make_model(), "haar"), (make_model(cropped=True), "yunet")):
+        told = section(as_markdown(model), "Data and protocol")
+        assert f"- In photographs, faces are found by `{detector}` unless told otherwise." in told
 
 
 def test_what_was_not_measured_is_said(make_model):

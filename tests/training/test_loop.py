@@ -103,7 +103,7 @@ def test_the_svm_is_fitted_on_training_faces_alone(fit, make_faces):
 
 
 def test_weights_too_small_to_matter_are_zero_in_a_model(fit):
-    """A processor takes 70 times as long over them."""
+    """A processor takes 60 times as long over them."""
     network = fit(architecture(epochs=1)).network()
     tiny, small = torch.finfo(torch.float32).tiny / 8, torch.finfo(torch.float32).tiny
     weight = next(parameter for parameter in network.parameters() if parameter.dim() > 1)

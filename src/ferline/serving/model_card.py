@@ -12,8 +12,8 @@ from ferline.emotions import in_order
 from ferline.errors import FerlineError
 from ferline.evaluation.evaluate import Evaluation
 from ferline.models.trained import TrainedModel
-from ferline.params import FaceParams
 from ferline.serving.exam_text import NUMBERS
+from ferline.serving.predictor import detector_of
 
 DASH = "–"
 ENOUGH = 100  # faces, of which a score of a part of an exam says anything
@@ -156,8 +156,7 @@ def _data(model: TrainedModel, exams: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(f"- Leaks between its splits, counted: {', '.join(f'{n} {kind}' for kind, n in leaks.items())}.")
     faces = ", ".join(f"{key} {_plain(value)}" for key, value in sorted(card["preprocessing"].items()))
     lines.append(f"- How faces were cut out: {faces or 'not said'}.")
-    if not FaceParams(**card["preprocessing"]).looks_for_faces(card.get("cropped", False)):
-        lines.append("- Its faces came cut out already; those of photographs are found by YuNet unless told otherwise.")
+    lines.append(f"- In photographs, faces are found by `{detector_of(card)}` unless told otherwise.")
     for exam in exams:
         data = exam["data"]
         found = "" if data["cropped"] else f"; in {data['no_face']:,} no face was found, their middle was told"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,12 @@ from ferline.faces.resize import resized
 from ferline.images.decode import decode
 from ferline.models.trained import TrainedModel
 from ferline.params import Detector, FaceParams, InputParams
+
+
+def detector_of(card: dict[str, Any]) -> Detector:
+    """The one that a model has learnt with; where that was none, for its faces came cut out already, it is YuNet."""
+    params = FaceParams(**card["preprocessing"])
+    return params.detector if params.looks_for_faces(card.get("cropped", False)) else "yunet"
 
 
 class Predictor:
@@ -26,14 +33,12 @@ class Predictor:
     ) -> None:
         """`cropped`: the images are faces cut out already; in photographs, `detect: auto` looks for a face.
 
-        `smallest`: `faces` looks for faces down to this share of the image's short side. `detector`: instead of the
-        one that the model has learnt with; where that was none, for its faces were cut out already, it is YuNet.
+        `smallest`: `faces` looks for faces down to this share of the image's short side. `detector`: instead of
+        the model's own.
         """
         self.model, self.device = model, device
         self.input = InputParams(**model.card["input"])
-        params = FaceParams(**model.card["preprocessing"])
-        bound = params.looks_for_faces(model.card.get("cropped", False))
-        params = replace(params, detector=detector or (params.detector if bound else "yunet"))
+        params = replace(FaceParams(**model.card["preprocessing"]), detector=detector or detector_of(model.card))
         self.cropper = FaceCropper(params, cropped, smallest)
 
     def predict(self, images: Sequence[bytes]) -> pd.DataFrame:
